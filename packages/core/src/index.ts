@@ -1,0 +1,72 @@
+/**
+ * The contract of pcikit: what a device, a transport and a DMA manager are, and how a plugin offers them.
+ * The program that runs them is in `@pcikit/core/host`.
+ *
+ * @example
+ * ```ts
+ * import { contribute, definePlugin, DEVICE, PLUGIN_API_VERSION } from '@pcikit/core'
+ * import type { DeviceContribution } from '@pcikit/core'
+ *
+ * export function createPlugin (device: DeviceContribution) {
+ *   const contributes = [contribute(DEVICE, device)]
+ *   return definePlugin({ name: 'pcikit-device-example', api: PLUGIN_API_VERSION, contributes })
+ * }
+ * ```
+ *
+ * @packageDocumentation
+ */
+export { createToken } from './token.js'
+export type { Token } from './token.js'
+export {
+  assert,
+  AssertionError,
+  Errno,
+  isPcikitError,
+  isProtocolError,
+  PcikitError,
+  pcikitError,
+  ProtocolError,
+  protocolError
+} from './errors.js'
+export type { PcikitErrorCode, PcikitErrorOptions } from './errors.js'
+export { silentLogger } from './logger.js'
+export type { Logger, LogMethod } from './logger.js'
+export { silentRecorder } from './recorder.js'
+export type { Recorder, RecordEvent } from './recorder.js'
+export type { Subscription } from './subscription.js'
+export { DmaAccess, DmaFault } from './dma.js'
+export type { DmaLease, DmaListener, DmaManager, DmaPort, DmaRegion, DmaSpace, DmaWindow, SegmentList } from './dma.js'
+export { IRQ_INDEX_COUNT, IrqIndex } from './interrupts.js'
+export type { InterruptLines, InterruptMode, Interrupts, IrqInfo, IrqTrigger } from './interrupts.js'
+export { REGION_COUNT, RegionIndex } from './pci-function.js'
+export type { MappableArea, PciFunction, RegionInfo, RegionIoEvent, RegionMemory } from './pci-function.js'
+export type { Device, DeviceIdentity } from './device.js'
+export type { ClientConnection, DeviceEndpoint, Transport } from './transport.js'
+export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.js'
+export {
+  contribute,
+  defineExtensionPoint,
+  definePlugin,
+  DEVICE,
+  DMA_MANAGER,
+  isPlugin,
+  pcikitPlugin,
+  PLUGIN_API_VERSION,
+  TRANSPORT
+} from './plugin.js'
+export type {
+  Contribution,
+  DeviceContribution,
+  DmaManagerContribution,
+  ExtensionPoint,
+  Extensions,
+  NamedContribution,
+  OwnedContribution,
+  Plugin,
+  PluginManifest,
+  Provider,
+  ServiceContribution,
+  TransportContribution
+} from './plugin.js'
+export { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, OPTIONS, RECORDER } from './tokens.js'
+export type { BusMasterSwitch } from './tokens.js'

@@ -1,0 +1,27 @@
+import type { DeviceIdentity } from './device.js'
+import type { DmaSpace } from './dma.js'
+import type { Logger } from './logger.js'
+import type { Extensions } from './plugin.js'
+import type { Recorder } from './recorder.js'
+import { createToken } from './token.js'
+import type { Token } from './token.js'
+
+/** For everything: where to log. */
+export const LOGGER: Token<Logger> = createToken('@pcikit/core/Logger')
+/** For everything: what keeps the record of maps, unmaps, resets and faults. */
+export const RECORDER: Token<Recorder> = createToken('@pcikit/core/Recorder')
+/** For everything: what plugins contributed, to build upon extension points of one's own. */
+export const EXTENSIONS: Token<Extensions> = createToken('@pcikit/core/Extensions')
+/** For devices, transports and DMA managers: their own options, as their schema parsed them. */
+export const OPTIONS: Token<never> = createToken('@pcikit/core/Options')
+/** For devices, transports and DMA managers: which device they belong to. */
+export const DEVICE_IDENTITY: Token<DeviceIdentity> = createToken('@pcikit/core/DeviceIdentity')
+/** For devices: guest memory. */
+export const DMA_SPACE: Token<DmaSpace> = createToken('@pcikit/core/DmaSpace')
+/** For devices: switches bus mastering, which only the function's own command register may do. */
+export const BUS_MASTER: Token<BusMasterSwitch> = createToken('@pcikit/core/BusMasterSwitch')
+
+/** Follows the Bus Master Enable bit of the function's Command register. */
+export interface BusMasterSwitch {
+  setBusMaster(enabled: boolean): void
+}

@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const packages = fileURLToPath(new URL('packages', import.meta.url))
+
+/** Tests run against the sources: `@pcikit/core/host` is packages/core/src/host/index.ts. */
+const alias = [
+  { find: /^@pcikit\/([a-z-]+)$/, replacement: `${packages}/$1/src/index.ts` },
+  { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/src/$2/index.ts` }
+]
+
+function project (name: string, include: string[], options: { testTimeout?: number, serial?: boolean } = {}) {
+  return {
+    resolve: { alias },
+    test: {
+      name,
+      include,
+      setupFiles: ['reflect-metadata'],
+      pool: 'forks' as const,
+      testTimeout: options.testTimeout ?? 10_000,
+      hookTimeout: options.testTimeout ?? 10_000,
+      fileParallelism: options.serial !== true
+    }
+  }
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...project('unit', ['packages/*/test/**/*.test.ts', 'test/*.test.ts']),
+        test: {
+          ...project('unit', ['packages/*/test/**/*.test.ts', 'test/*.test.ts']).test,
+          exclude: ['**/compliance.test.ts', '**/node_modules/**']
+        }
+      },
+      project('compliance', ['packages/*/test/**/compliance.test.ts']),
+      project('fuzz', ['packages/*/test/**/*.fuzz.ts'], { testTimeout: 180_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('vm', ['test/vm/**/*.test.ts'], { testTimeout: 600_000, serial: true })
+    ]
+  }
+})
