@@ -15,7 +15,6 @@ function project (name: string, include: string[], options: { testTimeout?: numb
     test: {
       name,
       include,
-      setupFiles: ['reflect-metadata'],
       pool: 'forks' as const,
       testTimeout: options.testTimeout ?? 10_000,
       hookTimeout: options.testTimeout ?? 10_000,

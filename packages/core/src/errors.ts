@@ -49,7 +49,7 @@ export class PcikitError extends Error {
   }
 }
 
-/** Tells whether a thrown value is a {@link PcikitError} of any copy of this package, with that code if one is given. */
+/** Tells whether a thrown value is a {@link PcikitError} of any copy of this package, with that code if given. */
 export function isPcikitError (error: unknown, code?: PcikitErrorCode): error is PcikitError {
   if (typeof error !== 'object' || error === null || !(pcikitError in error)) return false
   return code === undefined || (error as PcikitError).code === code

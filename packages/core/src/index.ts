@@ -15,6 +15,8 @@
  *
  * @packageDocumentation
  */
+import 'reflect-metadata'
+
 export { createToken } from './token.js'
 export type { Token } from './token.js'
 export {
@@ -52,6 +54,7 @@ export {
   isPlugin,
   pcikitPlugin,
   PLUGIN_API_VERSION,
+  SERVICE,
   TRANSPORT
 } from './plugin.js'
 export type {
@@ -60,6 +63,7 @@ export type {
   DmaManagerContribution,
   ExtensionPoint,
   Extensions,
+  HostService,
   NamedContribution,
   OwnedContribution,
   Plugin,

@@ -3,6 +3,7 @@ import type { Device } from './device.js'
 import type { DmaManager } from './dma.js'
 import { PcikitError } from './errors.js'
 import type { StandardSchema } from './standard-schema.js'
+import type { Token } from './token.js'
 import type { Transport } from './transport.js'
 
 /** Raised only when a plugin that was built earlier can no longer run. Compared when a plugin is registered. */
@@ -66,6 +67,15 @@ export const DMA_MANAGER: ExtensionPoint<DmaManagerContribution> = defineExtensi
   '@pcikit/core/dma-manager',
   'DMA manager'
 )
+
+/** A service for every device of a host: built once, in the order of the plugins, and injected by its token. */
+export interface HostService<T = unknown> extends NamedContribution {
+  readonly token: Token<T>
+  readonly provider: Provider<T>
+}
+
+/** Where plugins contribute services that devices inject. */
+export const SERVICE: ExtensionPoint<HostService> = defineExtensionPoint('@pcikit/core/service', 'service')
 
 /** One contribution to one extension point. Made by {@link contribute}. */
 export interface Contribution {

@@ -1,1 +1,23 @@
-export {}
+/**
+ * The host: registers plugins, builds devices out of what they contribute, and serves them.
+ *
+ * @example
+ * ```ts
+ * import { createHost } from '@pcikit/core/host'
+ * import type { Plugin } from '@pcikit/core'
+ *
+ * export async function serve (plugins: Plugin[]) {
+ *   const host = createHost({ plugins })
+ *   await host.createDevice({ type: 'nvme', transport: { type: 'socket', options: { path: './nvme.sock' } } })
+ *   return host
+ * }
+ * ```
+ *
+ * @packageDocumentation
+ */
+import 'reflect-metadata'
+
+export { createHost } from './host.js'
+export type { Choice, DeviceOptions, Host, HostedDevice, HostOptions } from './host.js'
+export { loadPlugin } from './load-plugin.js'
+export type { LoadPluginOptions } from './load-plugin.js'

@@ -1,0 +1,193 @@
+import type { Device } from '../device.js'
+import { PcikitError } from '../errors.js'
+import { silentLogger } from '../logger.js'
+import type { Logger } from '../logger.js'
+import { DEVICE, DMA_MANAGER, SERVICE, TRANSPORT } from '../plugin.js'
+import type { ExtensionPoint, Extensions, Plugin, ServiceContribution } from '../plugin.js'
+import { silentRecorder } from '../recorder.js'
+import type { Recorder } from '../recorder.js'
+import { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, OPTIONS, RECORDER } from '../tokens.js'
+import { HostedEndpoint } from './device-endpoint.js'
+import { ExtensionRegistry } from './extension-registry.js'
+import { parseOptions } from './parse-options.js'
+import { Scope } from './scope.js'
+
+/** What a host is made of. */
+export interface HostOptions {
+  /** Registered in this order. */
+  readonly plugins: readonly Plugin[]
+  /** Where everything logs; silent unless given. */
+  readonly logger?: Logger
+  /** What keeps the record of each device; silent unless given. */
+  readonly recorder?: Recorder
+}
+
+/** A choice among contributions, with the options of the one chosen. */
+export interface Choice {
+  /** The name of the contribution. */
+  readonly type: string
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
+/** A device to create. */
+export interface DeviceOptions extends Choice {
+  /** Unique in the host. The type, with a number from the second one on, unless given. */
+  readonly name?: string
+  readonly transport: Choice
+  /** The only registered DMA manager unless given. */
+  readonly dma?: Choice
+}
+
+/** A device that is being served. */
+export interface HostedDevice extends AsyncDisposable {
+  readonly name: string
+  readonly type: string
+  /** Where clients find it. */
+  readonly address: string
+  /** Lets the client go, quiesces the device, flushes and closes what it opened. */
+  close(): Promise<void>
+}
+
+/** Runs devices in this process. Two hosts in one process share nothing. */
+export interface Host extends AsyncDisposable {
+  readonly extensions: Extensions
+  readonly plugins: readonly string[]
+  readonly devices: readonly HostedDevice[]
+  /** Builds a device of a registered type, starts it and serves it. If any of that fails, all of it is closed again. */
+  createDevice(options: DeviceOptions): Promise<HostedDevice>
+  /** Closes every device, the last one first. */
+  close(): Promise<void>
+}
+
+/** Makes a host and registers its plugins. Throws a PcikitError that names the plugin which does not fit. */
+export function createHost (options: HostOptions): Host {
+  return new PluginHost(options)
+}
+
+class PluginHost implements Host {
+  readonly #extensions = new ExtensionRegistry()
+  readonly #scope = Scope.root('the host')
+  readonly #devices = new Map<string, HostedDevice>()
+  readonly #names = new Set<string>()
+  readonly #logger: Logger
+  readonly #recorder: Recorder
+
+  constructor (options: HostOptions) {
+    this.#logger = options.logger ?? silentLogger
+    this.#recorder = options.recorder ?? silentRecorder
+    for (const plugin of options.plugins) this.#extensions.register(plugin)
+    this.#scope.setValue(LOGGER, this.#logger).setValue(RECORDER, this.#recorder)
+    this.#scope.setValue(EXTENSIONS, this.#extensions)
+    for (const { value } of this.#extensions.list(SERVICE)) {
+      this.#scope.setValue(value.token, this.#scope.build(value.name, value.provider))
+    }
+  }
+
+  get extensions (): Extensions {
+    return this.#extensions
+  }
+
+  get plugins (): readonly string[] {
+    return this.#extensions.plugins
+  }
+
+  get devices (): readonly HostedDevice[] {
+    return [...this.#devices.values()]
+  }
+
+  async createDevice (options: DeviceOptions): Promise<HostedDevice> {
+    const name = this.#takeName(options)
+    let scope: Scope | undefined
+    try {
+      scope = this.#scope.child(`device ${name}`)
+      const device = await this.#assemble(scope, name, options)
+      this.#devices.set(name, device)
+      return device
+    } catch (error) {
+      this.#names.delete(name)
+      await scope?.close().catch((failure: unknown) => {
+        this.#logger.error({ device: name, err: failure }, 'a device that failed to start did not close either')
+      })
+      throw error
+    }
+  }
+
+  close (): Promise<void> {
+    return this.#scope.close()
+  }
+
+  [Symbol.asyncDispose] (): Promise<void> {
+    return this.close()
+  }
+
+  async #assemble (scope: Scope, name: string, options: DeviceOptions): Promise<HostedDevice> {
+    scope.setValue(DEVICE_IDENTITY, { name, type: options.type })
+    scope.setValue(LOGGER, this.#logger.child({ device: name }))
+    const dma = await this.#build(scope, DMA_MANAGER, this.#chooseDma(options))
+    scope.onClose('the DMA manager', () => dma.close())
+    scope.setValue(DMA_SPACE, dma).setValue(BUS_MASTER, dma)
+    const device = await this.#build(scope, DEVICE, options)
+    scope.onClose('the device', () => device.close())
+    await startDevice(name, device)
+    const transport = await this.#build(scope, TRANSPORT, options.transport)
+    scope.beforeClose('the transport', () => transport.close())
+    await transport.listen(new HostedEndpoint(scope, name, device, dma, this.#recorder))
+    const close = async (): Promise<void> => {
+      this.#devices.delete(name)
+      await scope.close().finally(() => this.#names.delete(name))
+    }
+    return { name, type: options.type, address: transport.address, close, [Symbol.asyncDispose]: close }
+  }
+
+  /** Builds a contribution in a scope of its own, so that its options are seen by nobody else. */
+  async #build<T> (scope: Scope, point: ExtensionPoint<ServiceContribution<T>>, choice: Choice): Promise<T> {
+    const { value, plugin } = this.#extensions.get(point, choice.type)
+    const options = await parseOptions(`the ${point.noun} '${value.name}'`, value.options, choice.options ?? {})
+    const own = scope.child(`the ${point.noun} '${value.name}' of ${plugin}`)
+    own.setValue<unknown>(OPTIONS, options)
+    return own.build(`The ${point.noun} '${value.name}' of ${plugin}`, value.provider)
+  }
+
+  #chooseDma (options: DeviceOptions): Choice {
+    if (options.dma !== undefined) return options.dma
+    const managers = this.#extensions.list(DMA_MANAGER)
+    const [only] = managers
+    if (only !== undefined && managers.length === 1) return { type: only.value.name }
+    const names = managers.map(each => `'${each.value.name}' of ${each.plugin}`)
+    throw new PcikitError(
+      'PCIKIT_OPTION_INVALID',
+      only === undefined ?
+        'No registered plugin contributes a DMA manager. Register @pcikit/dma.' :
+        `There is more than one DMA manager: ${names.join(', ')}. Say which one in the option \`dma\`.`
+    )
+  }
+
+  #takeName (options: DeviceOptions): string {
+    const name = options.name ?? this.#nextName(options.type)
+    if (this.#names.has(name)) {
+      throw new PcikitError(
+        'PCIKIT_DEVICE_NAME_DUPLICATE',
+        `There is a device '${name}' in this host already. Give this one another name, or close that one first.`,
+        { details: { name } }
+      )
+    }
+    this.#names.add(name)
+    return name
+  }
+
+  #nextName (type: string): string {
+    let name = type
+    for (let number = 2; this.#names.has(name); number++) name = `${type}-${number}`
+    return name
+  }
+}
+
+async function startDevice (name: string, device: Device): Promise<void> {
+  await device.start?.()
+  if (typeof device.function !== 'object') {
+    throw new PcikitError(
+      'PCIKIT_DEVICE_FAILED',
+      `The device '${name}' has no PCI function once it started. A Device sets \`function\` in its constructor or start().`
+    )
+  }
+}
