@@ -1,0 +1,45 @@
+import type { Plugin } from '@pcikit/core'
+import { createHost } from '@pcikit/core/host'
+import { createLogger } from './command-logger.js'
+import type { LoggerOptions } from './command-logger.js'
+import { qemuCommand } from './qemu-command.js'
+
+/** What `pcikit run` was asked for. */
+export interface RunRequest {
+  readonly type: string
+  readonly socket: string
+  /** The mode of the socket file. */
+  readonly socketMode: number
+  readonly logger: LoggerOptions
+  /** The device's own options, not parsed yet. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** Serves a device until SIGINT or SIGTERM, then closes it in order. */
+export async function runDevice (request: RunRequest, plugins: readonly Plugin[]): Promise<void> {
+  const stopped = awaitStop()
+  const logger = createLogger(request.logger)
+  const host = createHost({ plugins, logger })
+  try {
+    const device = await host.createDevice({
+      type: request.type,
+      options: request.options,
+      transport: { type: 'socket', options: { path: request.socket, mode: request.socketMode } }
+    })
+    logger.info({ device: device.name, address: device.address }, `serving ${device.type} on ${device.address}`)
+    process.stdout.write(
+      `Attach it to a virtual machine with QEMU 10.1 or later:\n\n${qemuCommand(request.socket)}\n\n` +
+        'Add the disk or kernel of your guest to that line. Ctrl-C here stops the device.\n'
+    )
+    logger.info({}, `${await stopped}: closing`)
+  } finally {
+    await host.close()
+  }
+}
+
+/** Resolves with the signal's name. From now on the first signal does not end the process, a second one does. */
+function awaitStop (): Promise<string> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
+  })
+}

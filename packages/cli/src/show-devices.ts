@@ -1,0 +1,49 @@
+import { DEVICE } from '@pcikit/core'
+import type { Plugin } from '@pcikit/core'
+import { createHost } from '@pcikit/core/host'
+import { describeOptions } from './device-options.js'
+import type { DeviceOption } from './device-options.js'
+
+/** What `pcikit devices` prints: every device type, or one with its options. */
+export function showDevices (plugins: readonly Plugin[], type: string | undefined): string {
+  const { extensions } = createHost({ plugins })
+  if (type === undefined) {
+    const rows = extensions.list(DEVICE).map(each => [each.value.name, each.value.summary, each.plugin])
+    return table([['DEVICE', 'WHAT IT IS', 'FROM'], ...rows])
+  }
+  const { value, plugin } = extensions.get(DEVICE, type)
+  const options = describeOptions(value.options)
+  return `${value.name}: ${value.summary}\nFrom ${plugin}\n\n${table(options.map(rowOf))}`
+}
+
+function rowOf (option: DeviceOption): readonly string[] {
+  return [`--${option.flag}${valueOf(option)}`, describeOption(option)]
+}
+
+/** The placeholder behind an option's name. */
+export function valueOf (option: DeviceOption): string {
+  if (option.kind === 'boolean') return ''
+  if (option.choices.length > 0) return ` ${option.choices.join('|')}`
+  return option.kind === 'number' ? ' N' : option.isList ? ' SPEC' : ' TEXT'
+}
+
+/** What an option means, with its default. */
+export function describeOption (option: DeviceOption): string {
+  const notes = [
+    option.isList ? 'can be given several times' : '',
+    option.isRequired ? 'required' : '',
+    option.defaultValue === undefined ? '' : `default: ${showDefault(option.defaultValue)}`
+  ].filter(note => note !== '')
+  return `${option.description}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
+}
+
+function showDefault (value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ')
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function table (rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
+  const lines = rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+  return `${lines.join('\n')}\n`
+}

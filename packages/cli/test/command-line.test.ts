@@ -1,0 +1,133 @@
+import { createCommandLine } from '@pcikit/cli'
+import type { RunRequest } from '@pcikit/cli'
+import { contribute, definePlugin, DEVICE, PLUGIN_API_VERSION } from '@pcikit/core'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { explainExit } from '../src/exit-code.js'
+
+const options = z.strictObject({
+  backends: z.array(z.string()).min(1).describe('what it stores on'),
+  blockSize: z.union([z.literal(512), z.literal(4096)]).default(512).describe('bytes in a block'),
+  doorbells: z.enum(['trap', 'mmap']).default('trap').describe('how doorbells ring'),
+  queues: z.int().min(1).max(64).default(64).describe('how many queues'),
+  readOnly: z.boolean().default(false).describe('refuse writes'),
+  serial: z.string().optional().describe('the serial number')
+})
+
+const plugin = definePlugin({
+  name: 'pcikit-device-disk',
+  api: PLUGIN_API_VERSION,
+  contributes: [
+    contribute(DEVICE, {
+      name: 'disk',
+      summary: 'A disk',
+      options,
+      provider: { useFactory: () => undefined as never }
+    })
+  ]
+})
+
+interface Outcome {
+  readonly requests: RunRequest[]
+  readonly printed: string
+  readonly error: unknown
+  readonly complaint: string
+}
+
+async function call (...words: string[]): Promise<Outcome> {
+  const requests: RunRequest[] = []
+  let printed = ''
+  let complaint = ''
+  const program = createCommandLine([plugin], {
+    run: async request => void requests.push(request),
+    print: text => void (printed += text)
+  })
+  const output = {
+    writeOut: (text: string) => void (printed += text),
+    writeErr: (text: string) => void (complaint += text)
+  }
+  const silence = (command: typeof program): void => {
+    command.configureOutput(output).exitOverride()
+    for (const each of command.commands) silence(each)
+  }
+  silence(program)
+  const error = await program.parseAsync(words, { from: 'user' }).then(() => undefined, (failure: unknown) => failure)
+  return { requests, printed, error, complaint }
+}
+
+describe('pcikit run', () => {
+  it('passes on what was given, typed as the schema has it, and nothing else', async () => {
+    const { requests, error } = await call(
+      ...[
+        'run',
+        'disk',
+        '--socket',
+        'a.sock',
+        '--backend',
+        'memory:1GiB',
+        '--backend',
+        'file:x',
+        '--block-size',
+        '4096'
+      ],
+      ...['--queues', '3', '--read-only', '--serial', '007']
+    )
+    expect(error).toBeUndefined()
+    expect(requests).toEqual([{
+      type: 'disk',
+      socket: 'a.sock',
+      socketMode: 0o600,
+      logger: { level: 'info', format: 'text' },
+      options: { backends: ['memory:1GiB', 'file:x'], blockSize: 4096, queues: 3, readOnly: true, serial: '007' }
+    }])
+  })
+
+  it('takes the mode of the socket in octal', async () => {
+    const { requests } = await call('run', 'disk', '--socket', 'a', '--backend', 'x:', '--socket-mode', '660')
+    expect(requests[0]?.socketMode).toBe(0o660)
+  })
+
+  it.each([
+    ['a device that nobody contributes', ['run', 'nope', '--socket', 'a'], /unknown command 'nope'/],
+    ['no socket', ['run', 'disk', '--backend', 'x:'], /--socket <path>/],
+    ['no back end', ['run', 'disk', '--socket', 'a'], /--backend <SPEC>/],
+    ['an option that does not exist', ['run', 'disk', '--socket', 'a', '--backend', 'x:', '--nope'], /--nope/],
+    [
+      'a value out of the list',
+      ['run', 'disk', '--socket', 'a', '--backend', 'x:', '--block-size', '513'],
+      /512 or 4096/
+    ],
+    ['a number that is none', ['run', 'disk', '--socket', 'a', '--backend', 'x:', '--queues', 'many'], /a number/],
+    ['a mode that is none', ['run', 'disk', '--socket', 'a', '--backend', 'x:', '--socket-mode', '9'], /octal/]
+  ])('refuses %s with one message and exit code 2', async (_, words, message) => {
+    const { requests, error, complaint } = await call(...words)
+    expect(requests).toEqual([])
+    expect(complaint).toMatch(message)
+    expect(explainExit(error)).toEqual({ code: 2 })
+  })
+
+  it('lists the options with their defaults', async () => {
+    const { printed, error } = await call('run', 'disk', '--help')
+    expect(printed).toMatch(/--block-size <512\|4096>\s+bytes in a block \(default: 512\)/)
+    expect(printed).toMatch(/--backend <SPEC>\s+what it stores on \(can be given several times; required\)/)
+    expect(explainExit(error)).toEqual({ code: 0 })
+  })
+})
+
+describe('pcikit devices', () => {
+  it('lists the device types and where they come from', async () => {
+    const { printed } = await call('devices')
+    expect(printed).toMatch(/^disk\s+A disk\s+pcikit-device-disk$/m)
+  })
+
+  it('lists the options of one device type', async () => {
+    const { printed } = await call('devices', 'disk')
+    expect(printed).toMatch(/^--doorbells trap\|mmap\s+how doorbells ring \(default: trap\)$/m)
+    expect(printed).toMatch(/^--read-only\s+refuse writes/m)
+  })
+
+  it('refuses a device type that there is not, with exit code 2', async () => {
+    const { error } = await call('devices', 'nope')
+    expect(explainExit(error)).toMatchObject({ code: 2, message: expect.stringContaining('There is: disk') })
+  })
+})
