@@ -25,3 +25,21 @@ export const BUS_MASTER: Token<BusMasterSwitch> = createToken('@pcikit/core/BusM
 export interface BusMasterSwitch {
   setBusMaster(enabled: boolean): void
 }
+/** For devices: makes memory that clients can map. Only there where the program that runs the host provides it. */
+export const SHARED_MEMORY: Token<SharedMemoryFactory> = createToken('@pcikit/core/SharedMemoryFactory')
+
+/** Memory of this process that a client can map too. */
+export interface SharedMemory {
+  /** A file that holds the memory, from its start. Closed by `close`. */
+  readonly descriptor: number
+  /** The memory, zeroed when new. Empty after `close`. */
+  readonly bytes: Uint8Array
+  /** Lets the memory and the descriptor go. Calling it twice does nothing. */
+  close(): void
+}
+
+/** Makes {@link SharedMemory}. */
+export interface SharedMemoryFactory {
+  /** `byteLength` is a multiple of 4 KiB; `name` is for people who look at the process. */
+  create(name: string, byteLength: number): SharedMemory
+}
