@@ -41,7 +41,9 @@ export class RegisterBank<Name extends string> {
     let count = 0
     for (const [name, spec] of Object.entries<RegisterSpec>(specs) as [Name, RegisterSpec][]) {
       const word = spec.offset / 4
-      if (!Number.isInteger(word) || word < 0) throw new RangeError(`${name} is at ${spec.offset}, not a word's offset.`)
+      if (!Number.isInteger(word) || word < 0) {
+        throw new RangeError(`${name} is at ${spec.offset}, not a word's offset.`)
+      }
       const other = taken.get(word)
       if (other !== undefined) throw new RangeError(`${name} and ${other} are both at offset ${spec.offset}.`)
       taken.set(word, name)

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+import { RegisterBank } from '../src/index.js'
+
+const createBank = () =>
+  new RegisterBank({
+    CAP: { offset: 0x00, reset: 0xdead_beef },
+    CC: { offset: 0x14, writable: 0x00ff_fff1, reset: 0x0046_0000 },
+    CSTS: { offset: 0x1c, clearable: 1 << 4 },
+    AQA: { offset: 0x24, writable: 0x0fff_0fff, sticky: 0x0fff_0fff }
+  })
+
+describe('RegisterBank', () => {
+  it('starts with the reset values', () => {
+    expect(createBank().read(0x00)).toBe(0xdead_beef)
+    expect(createBank().get('CC')).toBe(0x0046_0000)
+  })
+
+  it('lets the driver change writable bits only', () => {
+    const bank = createBank()
+    bank.write(0x00, 0)
+    bank.write(0x14, 0xffff_ffff)
+    expect(bank.read(0x00)).toBe(0xdead_beef)
+    expect(bank.read(0x14)).toBe(0x00ff_fff1)
+  })
+
+  it('clears an RW1C bit when 1 is written, and only then', () => {
+    const bank = createBank()
+    bank.set('CSTS', 0x11)
+    bank.write(0x1c, 0x01)
+    expect(bank.read(0x1c)).toBe(0x11)
+    bank.write(0x1c, 0x11)
+    expect(bank.read(0x1c)).toBe(0x01)
+  })
+
+  it('leaves the lanes alone that an access does not carry', () => {
+    const bank = createBank()
+    bank.write(0x24, 0xffff_ffff)
+    bank.write(0x24, 0, 0x0000_00ff)
+    expect(bank.read(0x24)).toBe(0x0fff_0f00)
+    bank.set('CSTS', 0x10)
+    bank.write(0x1c, 0x10, 0xffff_ff00)
+    expect(bank.read(0x1c)).toBe(0x10)
+  })
+
+  it('gives the hook the new and the previous value', () => {
+    const bank = createBank()
+    const seen: number[] = []
+    bank.onWrite('CC', (value, previous) => seen.push(value, previous))
+    bank.write(0x14, 0x0046_0001)
+    expect(seen).toEqual([0x0046_0001, 0x0046_0000])
+  })
+
+  it('calls the hook also when nothing changed, but not for the device', () => {
+    const bank = createBank()
+    let calls = 0
+    bank.onWrite('CC', () => {
+      calls++
+    })
+    bank.set('CC', 1)
+    bank.reset()
+    expect(calls).toBe(0)
+    bank.write(0x14, 0x0046_0000)
+    expect(calls).toBe(1)
+  })
+
+  it('refuses a second hook for the same register', () => {
+    const bank = createBank()
+    bank.onWrite('CC', () => undefined)
+    expect(() => bank.onWrite('CC', () => undefined)).toThrow('CC has a hook already')
+  })
+
+  it('reads zero and ignores writes where there is no register', () => {
+    const bank = createBank()
+    bank.write(0x08, 0xffff_ffff)
+    bank.write(0x1000, 0xffff_ffff)
+    expect(bank.read(0x08)).toBe(0)
+    expect(bank.read(0x1000)).toBe(0)
+    expect(bank.byteLength).toBe(0x28)
+  })
+
+  it('restores every register in a reset', () => {
+    const bank = createBank()
+    bank.write(0x14, 1)
+    bank.set('CSTS', 3)
+    bank.write(0x24, 0x001f_001f)
+    bank.reset()
+    expect([bank.read(0x14), bank.read(0x1c), bank.read(0x24)]).toEqual([0x0046_0000, 0, 0])
+  })
+
+  it('keeps sticky bits where the reset says so', () => {
+    const bank = createBank()
+    bank.write(0x14, 1)
+    bank.write(0x24, 0x001f_001f)
+    bank.reset({ keepSticky: true })
+    expect([bank.read(0x14), bank.read(0x24)]).toEqual([0x0046_0000, 0x001f_001f])
+  })
+
+  it('refuses registers that are not aligned or share a place', () => {
+    expect(() => new RegisterBank({ A: { offset: 2 } })).toThrow(RangeError)
+    expect(() => new RegisterBank({ A: { offset: 4 }, B: { offset: 4 } })).toThrow('B and A are both at offset 4')
+  })
+})
