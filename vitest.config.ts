@@ -37,6 +37,10 @@ export default defineConfig({
       project('fuzz', ['packages/*/test/**/*.fuzz.ts'], { testTimeout: 180_000 }),
       project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000 }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
+      {
+        resolve: { alias },
+        test: { name: 'bench', include: [], benchmark: { include: ['packages/*/bench/**/*.bench.ts'] } }
+      },
       project('vm', ['test/vm/**/*.test.ts'], { testTimeout: 600_000, serial: true })
     ]
   }

@@ -23,8 +23,7 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
     .description('PCI devices that live in user space: a device is a process, QEMU plugs it in over a socket.')
     .version(readVersion(), '--version', 'print the version')
     .helpOption('--help', 'show this help')
-    .option('--plugin <name>', 'load a plugin by package name or ./path (can be given several times)')
-    .configureHelp({ showGlobalOptions: true })
+    .addOption(pluginOption())
     .exitOverride()
   const run = program.command('run').description('serve a device until SIGINT or SIGTERM')
   for (const { value } of createHost({ plugins }).extensions.list(DEVICE)) {
@@ -32,6 +31,7 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
   }
   program.command('devices').argument('[device]', 'show the options of this device type')
     .description('show the device types that the plugins offer, and their options')
+    .addOption(pluginOption())
     .action((type: string | undefined) => actions.print(showDevices(plugins, type)))
   return program
 }
@@ -51,7 +51,7 @@ function addDevice (
     )
     .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
     .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
-    .option('--plugin <name>', 'load a plugin by package name or ./path (can be given several times)')
+    .addOption(pluginOption())
   for (const option of options) command.addOption(toCommanderOption(option))
   command.action(async (given: Record<string, unknown>) => {
     const own = options.flatMap(option => {
@@ -66,6 +66,11 @@ function addDevice (
       options: Object.fromEntries(own)
     }, plugins)
   })
+}
+
+/** It is looked for before the command line is parsed, since plugins decide what can be: here it is only described. */
+function pluginOption (): Option {
+  return new Option('--plugin <name>', 'load a plugin by package name or ./path (can be given several times)')
 }
 
 /** Defaults stay with the schema: an option that was not given is not passed on. */

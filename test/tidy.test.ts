@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { filesBelow, importsOf, packageNames, root, sourcesOf } from './sources.js'
+
+/** What each package may import: of ours by its short name, of others by theirs. See docs/architecture.md. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'core': ['tsyringe', 'reflect-metadata'],
+  'wire': [],
+  'native': ['node-gyp-build'],
+  'transport-socket': ['core', 'wire', 'native', 'tsyringe', 'zod'],
+  'dma': ['core', 'wire', 'native', 'tsyringe', 'zod'],
+  'pci': ['core', 'wire'],
+  'block': ['core', 'native', 'tsyringe', 'zod'],
+  'device-nvme': ['core', 'wire', 'pci', 'block', 'tsyringe', 'zod'],
+  'testkit': ['core', 'wire', 'native', 'block', 'vitest'],
+  'cli': [
+    ...['core', 'core/host', 'block', 'device-nvme', 'dma', 'native', 'pci', 'transport-socket'],
+    ...['commander', 'pino', 'pino-pretty', 'reflect-metadata', 'zod']
+  ]
+}
+
+const FILE_LINES_MAX = 400
+
+/** Words that must not stand in sources, and what to write instead. */
+const BANS: readonly { readonly pattern: RegExp, readonly instead: string, readonly except?: RegExp }[] = [
+  { pattern: /^export \* /m, instead: 'a list of what is exported' },
+  { pattern: /^export default (?!definePlugin|plugin\b)/m, instead: 'a named export; only plugins have a default' },
+  { pattern: /\bconsole\.\w+\(/, instead: 'the Logger' },
+  { pattern: /^(export )?(const )?enum /m, instead: 'an `as const` object' },
+  { pattern: /^(export )?namespace /m, instead: 'a module' },
+  { pattern: /: any\b|<any>|as any\b/, instead: 'a type' },
+  { pattern: /\bnew Function\(|\beval\(/, instead: 'code' },
+  { pattern: /\b(TODO|FIXME|XXX)\b/, instead: 'the work itself' },
+  { pattern: /emitDecoratorMetadata/, instead: '@inject(TOKEN)' },
+  {
+    pattern: /import \{[^}]*\bcontainer\b[^}]*\} from 'tsyringe'/,
+    instead: 'Scope',
+    except: /core\/src\/host\/scope\.ts$/
+  },
+  { pattern: /\.readBigU?Int64|\.readU?Int(8|16|32)/, instead: 'a Field of @pcikit/wire' }
+]
+
+const BANNED_NAMES = /(^|\/)(utils?|helpers?|common|shared|types|misc)(\.ts$|\/)/
+
+describe('the packages', () => {
+  it('are those of the table, no more and no fewer', () => {
+    expect(packageNames).toEqual(Object.keys(MAY_IMPORT).sort())
+  })
+
+  it.each(packageNames)('%s imports what it may', name => {
+    const allowed = MAY_IMPORT[name] ?? []
+    const strangers = sourcesOf(name).flatMap(file =>
+      importsOf(file.text)
+        .filter(module => !module.startsWith('.') && !module.startsWith('node:'))
+        .map(module => module.replace(/^@pcikit\//, ''))
+        .filter(module => !allowed.includes(module))
+        .map(module => `${file.path} imports ${module}`)
+    )
+    expect(strangers).toEqual([])
+  })
+
+  it.each(packageNames)('%s declares what it imports', name => {
+    const manifest = JSON.parse(readFileSync(`${root}packages/${name}/package.json`, 'utf8')) as Record<string, object>
+    const declared = Object.keys({ ...manifest['dependencies'], ...manifest['peerDependencies'] })
+    const imported = sourcesOf(name).flatMap(file => importsOf(file.text))
+      .filter(module => !module.startsWith('.') && !module.startsWith('node:'))
+      .map(module => module.split('/').slice(0, module.startsWith('@') ? 2 : 1).join('/'))
+    expect([...new Set(imported)].filter(module => !declared.includes(module))).toEqual([])
+  })
+
+  it.each(packageNames)('%s has no file that nothing imports', name => {
+    const files = sourcesOf(name).map(file => file.path)
+    const manifest = JSON.parse(readFileSync(`${root}packages/${name}/package.json`, 'utf8')) as {
+      exports: Record<string, { default: string } | string>
+      bin?: Record<string, string>
+    }
+    const entries = [...Object.values(manifest.exports), ...Object.values(manifest.bin ?? {})]
+      .map(entry => typeof entry === 'string' ? entry : entry.default)
+      .map(entry => join(`packages/${name}`, entry).replace('/dist/', '/src/').replace(/\.js$/, '.ts'))
+    const reached = new Set(entries)
+    for (const path of reached) {
+      const text = sourcesOf(name).find(file => file.path === path)?.text ?? ''
+      for (const module of importsOf(text).filter(each => each.startsWith('.'))) {
+        reached.add(join(dirname(path), module).replace(/\.js$/, '.ts'))
+      }
+    }
+    expect(files.filter(path => !reached.has(path) && !path.includes('/addon/'))).toEqual([])
+  })
+})
+
+describe('the sources', () => {
+  const sources = packageNames.flatMap(name => sourcesOf(name))
+
+  it.each(BANS)('never say $pattern', ({ pattern, instead, except }) => {
+    const found = sources.filter(file => pattern.test(file.text) && except?.test(file.path) !== true)
+    expect(found.map(file => `${file.path}: use ${instead}`)).toEqual([])
+  })
+
+  it('are named after a concept', () => {
+    expect(sources.map(file => file.path).filter(path => BANNED_NAMES.test(path))).toEqual([])
+  })
+
+  it(`have at most ${FILE_LINES_MAX} lines`, () => {
+    const long = sources.filter(file => file.text.split('\n').length > FILE_LINES_MAX)
+    expect(long.map(file => `${file.path}: ${file.text.split('\n').length} lines`)).toEqual([])
+  })
+})
+
+describe('the tests', () => {
+  const tests = [...packageNames.map(name => `packages/${name}/test`), 'test'].flatMap(folder =>
+    filesBelow(folder, /\.(test|fuzz)\.ts$/)
+  )
+
+  it('are never focused, and skipped only with a reason', () => {
+    const bad = /\b(it|describe|test)\.only\b|\b(it|describe|test)\.skip\(|\bit\.todo\b/
+    expect(tests.filter(file => bad.test(file.text) && !file.path.endsWith('tidy.test.ts')).map(file => file.path))
+      .toEqual([])
+  })
+
+  it('are not named after numbers', () => {
+    expect(tests.map(file => file.path).filter(path => /issue-?\d|\.\d+\.test/.test(path))).toEqual([])
+  })
+})
