@@ -1,0 +1,101 @@
+/** A connected socket inside the addon. */
+export interface NativeSocket {
+  /** The result of the last receive: the count of descriptors, whether some were lost, and the descriptors. */
+  readonly received: Int32Array
+  receive(target: Uint8Array, offset: number, length: number): number
+  send(source: Uint8Array, offset: number, length: number, descriptors?: readonly number[]): number
+  sendParts(
+    header: Uint8Array,
+    headerOffset: number,
+    headerLength: number,
+    payload: Uint8Array,
+    payloadOffset: number,
+    payloadLength: number,
+    descriptors?: readonly number[]
+  ): number
+  onReadable(callback: (() => void) | undefined): void
+  onWritable(callback: (() => void) | undefined): void
+  setReferenced(referenced: boolean): void
+  shutdown(how: number): void
+  close(): void
+}
+
+/** A listening socket inside the addon. */
+export interface NativeListener {
+  accept(): number
+  onReadable(callback: (() => void) | undefined): void
+  setReferenced(referenced: boolean): void
+  close(): void
+}
+
+/** Readiness of a descriptor, inside the addon. */
+export interface NativeDescriptorWatch {
+  onReadable(callback: (() => void) | undefined): void
+  setReferenced(referenced: boolean): void
+  close(): void
+}
+
+/** A mapping inside the addon. */
+export interface NativeMapping {
+  readonly faultCount: number
+  window(offset: number, byteLength: number): ArrayBuffer
+  detachWindow(window: ArrayBuffer): void
+  detach(): void
+  revoke(): void
+  unmap(): void
+}
+
+/** What fstat and F_GETFL say about a descriptor. */
+export interface NativeDescription {
+  type: string
+  size: number
+  device: number
+  inode: number
+  blockBytes: number
+  readable: boolean
+  writable: boolean
+  nonBlocking: boolean
+}
+
+type VectorCall<Result> = (
+  fd: number,
+  buffers: readonly Uint8Array[],
+  offsets: readonly number[],
+  lengths: readonly number[],
+  count: number,
+  position: number
+) => Result
+
+/** The addon's exports. It checks its arguments itself: a wrong one throws a TypeError or a RangeError. */
+export interface NativeBinding {
+  readonly Socket: new(fd: number) => NativeSocket
+  readonly Listener: new(path: string, mode: number, backlog: number, replace: boolean) => NativeListener
+  readonly DescriptorWatch: new(fd: number) => NativeDescriptorWatch
+  readonly Mapping: new(
+    fd: number,
+    offset: number,
+    byteLength: number,
+    read: boolean,
+    write: boolean
+  ) => NativeMapping
+  connectSocket(path: string): number
+  socketPair(): [number, number]
+  closeDescriptor(fd: number): void
+  duplicateDescriptor(fd: number): number
+  describeDescriptor(fd: number): NativeDescription
+  createMemoryFile(name: string, size: number, seals: number): number
+  addSeals(fd: number, seals: number): void
+  getSeals(fd: number): number
+  createEventFd(initial: number): number
+  adoptEventFd(fd: number): void
+  signalEventFd(fd: number, value: number): number
+  readEventFd(fd: number): number
+  repairedFaultCount(): number
+  readonly readVector: VectorCall<Promise<number>>
+  readonly writeVector: VectorCall<Promise<number>>
+  readonly readVectorNow: VectorCall<number>
+  syncFileData(fd: number): Promise<number>
+  fileAllocate(fd: number, mode: number, offset: number, length: number): Promise<number>
+  lockFile(fd: number, exclusive: boolean): boolean
+  blockDeviceSize(fd: number): number
+}
