@@ -1,0 +1,54 @@
+import type { SegmentList } from '@pcikit/core'
+
+/** Where the data of a transfer goes to or comes from: one array, or guest memory in pieces of any length. */
+export type BlockBuffers = Uint8Array | SegmentList
+
+/**
+ * Storage in blocks of one size, numbered from 0.
+ *
+ * A request is answered at once (nothing is returned, the work is done) or by a promise, as suits the back end: one
+ * that answers at once costs its caller neither a promise nor a turn of the event loop. A refused or failed request
+ * throws or rejects, so a caller treats both alike. The failures have codes:
+ *
+ * - PCIKIT_BLOCK_OUT_OF_RANGE: the range does not lie inside the storage. Nothing was done.
+ * - PCIKIT_BLOCK_READ_ONLY: a change of storage that allows none. Nothing was done.
+ * - PCIKIT_BLOCK_CLOSED: the back end was closed. Nothing was done.
+ * - anything else comes from the storage. Blocks of a failed write may hold old data, new data or a mix.
+ *
+ * A request of zero blocks does nothing; a buffer that is not a whole number of blocks is the caller's mistake and
+ * throws an AssertionError. Requests may overlap in time and are not ordered among themselves. The buffers belong to
+ * the back end until the request is answered, and not a moment longer.
+ */
+export interface BlockBackend extends AsyncDisposable {
+  /** In bytes, a power of two. */
+  readonly blockSize: number
+  readonly blockCount: number
+  /** Whether `write`, `discard` and `writeZeroes` are refused. */
+  readonly readOnly: boolean
+  /** Whether there is a `discard`. */
+  readonly supportsDiscard: boolean
+  /** Whether `writeZeroes` is quicker than writing zeroes. It works in any case. */
+  readonly supportsWriteZeroes: boolean
+  /** Whether completed writes can be lost with the power or the host until `flush` was answered. */
+  readonly hasVolatileCache: boolean
+
+  /** Fills `target` with the blocks from `lba` on. Blocks that were never written read as zeroes. */
+  read(lba: number, target: BlockBuffers): void | Promise<void>
+  /** Makes the blocks from `lba` on those of `source`. A read that starts after the answer sees them. */
+  write(lba: number, source: BlockBuffers): void | Promise<void>
+  /** Makes every write that was answered before this call survive a loss of power. */
+  flush(): void | Promise<void>
+  /** Makes blocks read as zeroes. */
+  writeZeroes(lba: number, blockCount: number): void | Promise<void>
+  /**
+   * Gives the storage behind blocks back. They read as zeroes from then on. Present if and only if
+   * {@link BlockBackend.supportsDiscard} says so.
+   */
+  readonly discard?: ((lba: number, blockCount: number) => void | Promise<void>) | undefined
+
+  /**
+   * Closes the storage once the requests in flight are answered. It does not flush. More calls wait for the first.
+   * Once it resolves, no buffer of any request is touched.
+   */
+  [Symbol.asyncDispose](): Promise<void>
+}

@@ -1,0 +1,83 @@
+import { assert, PcikitError } from '@pcikit/core'
+import type { BlockBackend, BlockBuffers } from './block-backend.js'
+
+/** What a request is checked against. */
+export type BlockGeometry = Pick<BlockBackend, 'blockSize' | 'blockCount' | 'readOnly'>
+
+/**
+ * The checks that every back end makes before it does anything: each method throws what {@link BlockBackend} says, and
+ * what passes lies inside the storage. `name` is the storage as the operator knows it, for messages.
+ */
+export class BlockGuard {
+  readonly name: string
+  readonly #blockSize: number
+  readonly #blockCount: number
+  readonly #readOnly: boolean
+  #isOpen: boolean
+
+  constructor (name: string, geometry: BlockGeometry) {
+    this.name = name
+    this.#blockSize = geometry.blockSize
+    this.#blockCount = geometry.blockCount
+    this.#readOnly = geometry.readOnly
+    this.#isOpen = true
+  }
+
+  /** For `read`. */
+  assertRead (lba: number, target: BlockBuffers): void {
+    this.assertOpen()
+    this.#assertRange(lba, this.#blocksIn(target))
+  }
+
+  /** For `write`. */
+  assertWrite (lba: number, source: BlockBuffers): void {
+    this.assertOpen()
+    this.#assertWritable()
+    this.#assertRange(lba, this.#blocksIn(source))
+  }
+
+  /** For `discard` and `writeZeroes`. */
+  assertChange (lba: number, blockCount: number): void {
+    this.assertOpen()
+    this.#assertWritable()
+    this.#assertRange(lba, blockCount)
+  }
+
+  /** For `flush`, and first of all for everything else. */
+  assertOpen (): void {
+    if (!this.#isOpen) {
+      throw new PcikitError('PCIKIT_BLOCK_CLOSED', `${this.name} was closed. Open it again to use it.`)
+    }
+  }
+
+  /** Refuses everything from now on. */
+  close (): void {
+    this.#isOpen = false
+  }
+
+  #blocksIn (buffers: BlockBuffers): number {
+    const blockCount = buffers.byteLength / this.#blockSize
+    if (!Number.isInteger(blockCount)) {
+      assert(false, `A buffer of ${buffers.byteLength} bytes is not a whole number of ${this.#blockSize}-byte blocks.`)
+    }
+    return blockCount
+  }
+
+  #assertWritable (): void {
+    if (this.#readOnly) {
+      throw new PcikitError('PCIKIT_BLOCK_READ_ONLY', `${this.name} is read-only, so it cannot be changed.`)
+    }
+  }
+
+  // The difference cannot overflow where the sum could: a guest may ask for 2^64 - 1.
+  #assertRange (lba: number, blockCount: number): void {
+    const isInside = Number.isSafeInteger(lba) && Number.isSafeInteger(blockCount) && lba >= 0 && blockCount >= 0 &&
+      lba <= this.#blockCount - blockCount
+    if (isInside) return
+    throw new PcikitError(
+      'PCIKIT_BLOCK_OUT_OF_RANGE',
+      `${this.name} has ${this.#blockCount} blocks. Block ${lba} and the ${blockCount} from it on are not all in it.`,
+      { details: { lba, blockCount, available: this.#blockCount } }
+    )
+  }
+}
