@@ -72,5 +72,14 @@ export type {
   ServiceContribution,
   TransportContribution
 } from './plugin.js'
-export { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, OPTIONS, RECORDER, SHARED_MEMORY } from './tokens.js'
+export {
+  BUS_MASTER,
+  DEVICE_IDENTITY,
+  DMA_SPACE,
+  EXTENSIONS,
+  LOGGER,
+  OPTIONS,
+  RECORDER,
+  SHARED_MEMORY
+} from './tokens.js'
 export type { BusMasterSwitch, SharedMemory, SharedMemoryFactory } from './tokens.js'

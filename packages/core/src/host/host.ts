@@ -4,10 +4,9 @@ import { silentLogger } from '../logger.js'
 import type { Logger } from '../logger.js'
 import { DEVICE, DMA_MANAGER, SERVICE, TRANSPORT } from '../plugin.js'
 import type { ExtensionPoint, Extensions, Plugin, ServiceContribution } from '../plugin.js'
-import { silentRecorder } from '../recorder.js'
-import type { Recorder } from '../recorder.js'
 import { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, OPTIONS, RECORDER } from '../tokens.js'
 import { HostedEndpoint } from './device-endpoint.js'
+import { EventRecord } from './event-record.js'
 import { ExtensionRegistry } from './extension-registry.js'
 import { parseOptions } from './parse-options.js'
 import { Scope } from './scope.js'
@@ -18,8 +17,8 @@ export interface HostOptions {
   readonly plugins: readonly Plugin[]
   /** Where everything logs; silent unless given. */
   readonly logger?: Logger
-  /** What keeps the record of each device; silent unless given. */
-  readonly recorder?: Recorder
+  /** What keeps the record of every device; one of its own unless given. */
+  readonly record?: EventRecord
 }
 
 /** A choice among contributions, with the options of the one chosen. */
@@ -53,6 +52,8 @@ export interface Host extends AsyncDisposable {
   readonly extensions: Extensions
   readonly plugins: readonly string[]
   readonly devices: readonly HostedDevice[]
+  /** What happened to the devices' memory, power and interrupts. */
+  readonly record: EventRecord
   /** Builds a device of a registered type, starts it and serves it. If any of that fails, all of it is closed again. */
   createDevice(options: DeviceOptions): Promise<HostedDevice>
   /** Closes every device, the last one first. */
@@ -70,14 +71,13 @@ class PluginHost implements Host {
   readonly #devices = new Map<string, HostedDevice>()
   readonly #names = new Set<string>()
   readonly #logger: Logger
-  readonly #recorder: Recorder
+  readonly record: EventRecord
 
   constructor (options: HostOptions) {
     this.#logger = options.logger ?? silentLogger
-    this.#recorder = options.recorder ?? silentRecorder
+    this.record = options.record ?? new EventRecord()
     for (const plugin of options.plugins) this.#extensions.register(plugin)
-    this.#scope.setValue(LOGGER, this.#logger).setValue(RECORDER, this.#recorder)
-    this.#scope.setValue(EXTENSIONS, this.#extensions)
+    this.#scope.setValue(LOGGER, this.#logger).setValue(EXTENSIONS, this.#extensions)
     for (const { value } of this.#extensions.list(SERVICE)) {
       this.#scope.setValue(value.token, this.#scope.build(value.name, value.provider))
     }
@@ -122,7 +122,8 @@ class PluginHost implements Host {
 
   async #assemble (scope: Scope, name: string, options: DeviceOptions): Promise<HostedDevice> {
     scope.setValue(DEVICE_IDENTITY, { name, type: options.type })
-    scope.setValue(LOGGER, this.#logger.child({ device: name }))
+    const recorder = this.record.forDevice(name)
+    scope.setValue(LOGGER, this.#logger.child({ device: name })).setValue(RECORDER, recorder)
     const dma = await this.#build(scope, DMA_MANAGER, this.#chooseDma(options))
     scope.onClose('the DMA manager', () => dma.close())
     scope.setValue(DMA_SPACE, dma).setValue(BUS_MASTER, dma)
@@ -131,7 +132,7 @@ class PluginHost implements Host {
     await startDevice(name, device)
     const transport = await this.#build(scope, TRANSPORT, options.transport)
     scope.beforeClose('the transport', () => transport.close())
-    await transport.listen(new HostedEndpoint(scope, name, device, dma, this.#recorder))
+    await transport.listen(new HostedEndpoint(scope, name, device, dma, recorder))
     const close = async (): Promise<void> => {
       this.#devices.delete(name)
       await scope.close().finally(() => this.#names.delete(name))

@@ -17,6 +17,8 @@
  */
 import 'reflect-metadata'
 
+export { EventRecord } from './event-record.js'
+export type { RecordEntry } from './event-record.js'
 export { createHost } from './host.js'
 export type { Choice, DeviceOptions, Host, HostedDevice, HostOptions } from './host.js'
 export { loadPlugin } from './load-plugin.js'

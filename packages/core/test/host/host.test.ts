@@ -1,5 +1,5 @@
 import { contribute, createToken, definePlugin, DEVICE, PLUGIN_API_VERSION, SERVICE } from '@pcikit/core'
-import type { Plugin, RecordEvent } from '@pcikit/core'
+import type { Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
 import { describe, expect, it } from 'vitest'
 import { fakePlugin, Journal, schema } from './fakes.js'
@@ -163,9 +163,8 @@ describe('a host', () => {
 describe('the endpoint of a device', () => {
   it('takes interrupts and memory away when the client goes, and then takes the next', async () => {
     const journal = new Journal()
-    const events: RecordEvent[] = []
     const parts = fakePlugin(journal)
-    await using host = createHost({ plugins: [parts.plugin], recorder: { record: event => void events.push(event) } })
+    await using host = createHost({ plugins: [parts.plugin] })
     await host.createDevice({ type: 'fake', transport })
     const endpoint = parts.transports[0]?.endpoint
     const connection = endpoint?.connect()
@@ -173,7 +172,10 @@ describe('the endpoint of a device', () => {
     await connection?.close()
     await connection?.close()
     expect(journal.entries.slice(2)).toEqual(['release', 'port off', 'unmap all', 'client gone'])
-    expect(events).toEqual([{ type: 'client', connected: true }, { type: 'client', connected: false }])
+    expect(host.record.entries()).toMatchObject([
+      { sequence: 1, device: 'fake', type: 'client', connected: true },
+      { sequence: 2, device: 'fake', type: 'client', connected: false }
+    ])
     await endpoint?.connect().close()
     expect(journal.entries.slice(6)).toEqual(['release', 'port off', 'unmap all', 'client gone'])
   })
