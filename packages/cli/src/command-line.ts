@@ -6,6 +6,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { LOG_LEVELS } from './command-logger.js'
 import { describeOptions } from './device-options.js'
 import type { DeviceOption } from './device-options.js'
+import { describeEvents } from './event-text.js'
+import type { EventFilter } from './event-text.js'
+import { readRecord } from './keep-record.js'
 import { runDevice } from './run-device.js'
 import { describeOption, showDevices, valueOf } from './show-devices.js'
 
@@ -33,6 +36,11 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
     .description('show the device types that the plugins offer, and their options')
     .addOption(pluginOption())
     .action((type: string | undefined) => actions.print(showDevices(plugins, type)))
+  program.command('events').argument('<file>', 'what `pcikit run --record` wrote')
+    .description('show a record readably, and what happened to an address')
+    .addOption(new Option('--iova <address>', 'only what concerns this guest address').argParser(parseAddress))
+    .option('--device <name>', 'only this device')
+    .action((file: string, filter: EventFilter) => actions.print(describeEvents(readRecord(file), filter)))
   return program
 }
 
@@ -51,6 +59,7 @@ function addDevice (
     )
     .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
     .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
+    .option('--record <file>', 'stream every map, unmap, reset and fault there, as JSON lines')
     .addOption(pluginOption())
   for (const option of options) command.addOption(toCommanderOption(option))
   command.action(async (given: Record<string, unknown>) => {
@@ -63,6 +72,7 @@ function addDevice (
       socket: given['socket'] as string,
       socketMode: given['socketMode'] as number,
       logger: { level: given['logLevel'] as string, format: given['logFormat'] as 'text' | 'json' },
+      ...(given['record'] === undefined ? {} : { recordFile: given['record'] as string }),
       options: Object.fromEntries(own)
     }, plugins)
   })
@@ -92,6 +102,12 @@ function parseWord (option: DeviceOption, word: string): unknown {
   const number = Number(word)
   if (word.trim() === '' || !Number.isFinite(number)) throw new InvalidArgumentError('It has to be a number.')
   return number
+}
+
+function parseAddress (word: string): number {
+  const address = Number(word)
+  if (word.trim() !== '' && Number.isSafeInteger(address) && address >= 0) return address
+  throw new InvalidArgumentError('It has to be an address, like 0xfee00000.')
 }
 
 function parseMode (word: string): number {

@@ -2,6 +2,7 @@ import type { Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
 import { createLogger } from './command-logger.js'
 import type { LoggerOptions } from './command-logger.js'
+import { keepRecord } from './keep-record.js'
 import { qemuCommand } from './qemu-command.js'
 
 /** What `pcikit run` was asked for. */
@@ -11,6 +12,8 @@ export interface RunRequest {
   /** The mode of the socket file. */
   readonly socketMode: number
   readonly logger: LoggerOptions
+  /** Where to stream the record of maps, unmaps, resets and faults, as JSON lines. */
+  readonly recordFile?: string
   /** The device's own options, not parsed yet. */
   readonly options: Readonly<Record<string, unknown>>
 }
@@ -20,6 +23,7 @@ export async function runDevice (request: RunRequest, plugins: readonly Plugin[]
   const stopped = awaitStop()
   const logger = createLogger(request.logger)
   const host = createHost({ plugins, logger })
+  const recording = keepRecord(host.record, request.recordFile)
   try {
     const device = await host.createDevice({
       type: request.type,
@@ -34,6 +38,7 @@ export async function runDevice (request: RunRequest, plugins: readonly Plugin[]
     logger.info({}, `${await stopped}: closing`)
   } finally {
     await host.close()
+    recording.close()
   }
 }
 
