@@ -1,1 +1,62 @@
-export {}
+/**
+ * What device authors test with: the client's end of vfio-user, a guest's memory and interrupts, guest-side drivers,
+ * and fakes of what core's interfaces describe. The compliance suites are in `@pcikit/testkit/compliance`.
+ *
+ * @example
+ * ```ts
+ * import { GuestMemory, PciDriver, VfioUserClient } from '@pcikit/testkit'
+ *
+ * export async function vendorOf (path: string): Promise<number> {
+ *   const memory = new GuestMemory()
+ *   memory.add({ iova: 0, byteLength: 1 << 20 })
+ *   const client = await VfioUserClient.connect(path, { memory })
+ *   await memory.map(client)
+ *   const vendor = await new PciDriver(client).vendorId()
+ *   client.close()
+ *   memory.close()
+ *   return vendor
+ * }
+ * ```
+ *
+ * @packageDocumentation
+ */
+export {
+  Command,
+  commandName,
+  DeviceFlags,
+  DmaMapFlags,
+  DmaUnmapFlags,
+  Feature,
+  FeatureFlags,
+  HeaderFlags,
+  IoFdType,
+  IrqInfoFlags,
+  IrqSetFlags,
+  RegionFlags,
+  SPARSE_MMAP_CAPABILITY
+} from './vfio-user/protocol.js'
+export { decodeHeader, encodeMessage, isErrorReply, isReply } from './vfio-user/message.js'
+export type { Message, MessageHeader, MessageParts } from './vfio-user/message.js'
+export { decodeVersion, encodeVersion, qemuCapabilities } from './vfio-user/capabilities.js'
+export type { Capabilities, NegotiatedVersion } from './vfio-user/capabilities.js'
+export { MessageStream } from './vfio-user/message-stream.js'
+export type { SendOptions } from './vfio-user/message-stream.js'
+export type { RequestOptions } from './vfio-user/connection.js'
+export { DmaResponder } from './vfio-user/dma-responder.js'
+export type { DmaBehaviour, DmaLayout, DmaRequest, ServedMemory } from './vfio-user/dma-responder.js'
+export { encodeIrqSet } from './vfio-user/irq-set.js'
+export type { IrqSetCommand } from './vfio-user/irq-set.js'
+export type { Area, Region, RegionIoFd } from './vfio-user/region.js'
+export { VfioUserClient } from './vfio-user/vfio-user-client.js'
+export type { RegionAccess, VfioUserClientOptions } from './vfio-user/vfio-user-client.js'
+export type { DeviceInfoReply, DmaMapping, IrqInfoReply, SmallWrite, UnmapReply } from './vfio-user/payloads.js'
+export { ConnectionError, VfioUserError } from './vfio-user/vfio-user-error.js'
+export { AbandonedPlace, GuestMemory, mappingOf } from './guest/guest-memory.js'
+export type { DmaClient, GuestRegion, RegionPlacement } from './guest/guest-memory.js'
+export { GuestFile } from './guest/guest-file.js'
+export { DataBuffer } from './guest/data-buffer.js'
+export { fillPattern, firstDifference, pattern, seededRandom } from './guest/pattern.js'
+export { IrqRecorder } from './guest/irq-recorder.js'
+export type { IrqClient } from './guest/irq-recorder.js'
+export { PciDriver } from './pci/pci-driver.js'
+export type { BarInfo, Capability, MsixInfo } from './pci/pci-driver.js'
