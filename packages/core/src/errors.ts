@@ -71,6 +71,7 @@ export const Errno = Object.freeze(
     EEXIST: 17,
     ENODEV: 19,
     EINVAL: 22,
+    ENOTTY: 25,
     ENOSPC: 28,
     ENOSYS: 38,
     EOPNOTSUPP: 95,
