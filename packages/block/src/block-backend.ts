@@ -10,14 +10,13 @@ export type BlockBuffers = Uint8Array | SegmentList
  * that answers at once costs its caller neither a promise nor a turn of the event loop. A refused or failed request
  * throws or rejects, so a caller treats both alike. The failures have codes:
  *
- * - PCIKIT_BLOCK_OUT_OF_RANGE: the range does not lie inside the storage. Nothing was done.
+ * - PCIKIT_BLOCK_OUT_OF_RANGE: the range does not lie inside the storage, or is not whole blocks. Nothing was done.
  * - PCIKIT_BLOCK_READ_ONLY: a change of storage that allows none. Nothing was done.
  * - PCIKIT_BLOCK_CLOSED: the back end was closed. Nothing was done.
  * - anything else comes from the storage. Blocks of a failed write may hold old data, new data or a mix.
  *
- * A request of zero blocks does nothing; a buffer that is not a whole number of blocks is the caller's mistake and
- * throws an AssertionError. Requests may overlap in time and are not ordered among themselves. The buffers belong to
- * the back end until the request is answered, and not a moment longer.
+ * A request of zero blocks does nothing. Requests may overlap in time and are not ordered among themselves. The buffers
+ * belong to the back end until the request is answered, and not a moment longer.
  */
 export interface BlockBackend extends AsyncDisposable {
   /** In bytes, a power of two. */

@@ -1,4 +1,4 @@
-import { assert, PcikitError } from '@pcikit/core'
+import { PcikitError } from '@pcikit/core'
 import type { BlockBackend, BlockBuffers } from './block-backend.js'
 
 /** What a request is checked against. */
@@ -56,11 +56,14 @@ export class BlockGuard {
   }
 
   #blocksIn (buffers: BlockBuffers): number {
-    const blockCount = buffers.byteLength / this.#blockSize
-    if (!Number.isInteger(blockCount)) {
-      assert(false, `A buffer of ${buffers.byteLength} bytes is not a whole number of ${this.#blockSize}-byte blocks.`)
-    }
-    return blockCount
+    const { byteLength } = buffers
+    const blockCount = byteLength / this.#blockSize
+    if (Number.isInteger(blockCount)) return blockCount
+    throw new PcikitError(
+      'PCIKIT_BLOCK_OUT_OF_RANGE',
+      `${this.name} has blocks of ${this.#blockSize} bytes. A buffer of ${byteLength} bytes is not a number of them.`,
+      { details: { byteLength, blockSize: this.#blockSize } }
+    )
   }
 
   #assertWritable (): void {

@@ -83,15 +83,13 @@ function assertBlockSize (blockSize: number): void {
 }
 
 function unknownBackend (extensions: Extensions, spec: string, name: string): PcikitError {
-  const known = extensions.list(BLOCK_BACKEND).map(({ value }) => `  ${value.usage}  ${value.summary}`)
-  const looksLikePath = /[./]/.test(name)
-  const hint = looksLikePath ? ` For a file write file:${spec}` : ''
-  const choices = known.length === 0
-    ? 'No plugin contributes one: add @pcikit/block to the plugins.'
-    : `There are:\n${known.join('\n')}`
-  return new PcikitError(
-    'PCIKIT_BLOCK_SPEC_INVALID',
-    `"${spec}" names no block back end.${hint} ${choices}`.replace('. .', '.'),
-    { details: { spec, name } }
-  )
+  const known = extensions.list(BLOCK_BACKEND).map(({ value }) => `\n  ${value.usage}  ${value.summary}`)
+  const choices = known.length === 0 ?
+    'No plugin contributes any: add @pcikit/block to the plugins.' :
+    `There are:${known.join('')}`
+  const isPath = /[./]/.test(name)
+  const hint = isPath ? `Write file:${spec} for a file. ` : ''
+  return new PcikitError('PCIKIT_BLOCK_SPEC_INVALID', `"${spec}" names no block back end. ${hint}${choices}`, {
+    details: { spec, name }
+  })
 }

@@ -39,6 +39,20 @@ export function formatSize (bytes: number): string {
   return `${value} ${UNITS[unit]}`
 }
 
+/** How many blocks a size is. Throws PCIKIT_BLOCK_SPEC_INVALID, with sizes that fit, unless it is whole blocks. */
+export function blockCountOf (byteLength: number, blockSize: number): number {
+  const blockCount = byteLength / blockSize
+  if (Number.isSafeInteger(blockCount) && blockCount > 0) return blockCount
+  const below = Math.floor(blockCount) * blockSize
+  const above = below + blockSize
+  const near = below > 0 ? `${below} or ${above}` : `${above}`
+  throw new PcikitError(
+    'PCIKIT_BLOCK_SPEC_INVALID',
+    `A size of ${byteLength} bytes is not whole blocks of ${blockSize} bytes. Give ${near} bytes.`,
+    { details: { byteLength, blockSize } }
+  )
+}
+
 function invalidSize (text: string, why: string): PcikitError {
   return new PcikitError('PCIKIT_BLOCK_SPEC_INVALID', `"${text}" ${why}.`, { details: { size: text } })
 }

@@ -1,0 +1,227 @@
+import type { FileHandle } from 'node:fs/promises'
+import { PcikitError } from '@pcikit/core'
+import { AllocateMode, fileAllocate, readVector, readVectorNow, syncFileData, writeVector } from '@pcikit/native'
+import type { BlockBackend, BlockBuffers } from './block-backend.js'
+import { BlockGuard } from './block-guard.js'
+import { CacheProbe } from './cache-probe.js'
+import { parseFileSpec } from './file-spec.js'
+import type { FileSpec } from './file-spec.js'
+import { openFileStorage, unavailable } from './file-storage.js'
+import type { FileStorage } from './file-storage.js'
+import { InFlight } from './in-flight.js'
+import type { BlockBackendContribution, BlockOpenContext } from './open-backend.js'
+import { TransferVector } from './transfer-vector.js'
+
+/** The longest read that is copied from the page cache at once: a longer one would hold up everybody else. */
+const READ_NOW_BYTES_MAX = 262_144
+
+/** What is written where a file system cannot zero a range by itself. */
+const ZEROES = new Uint8Array(65_536)
+
+/** How much of it is written in one go. */
+const ZEROES_BYTES_MAX = 64 * ZEROES.byteLength
+
+const EOPNOTSUPP = 95
+
+/**
+ * Blocks in a regular file or on a block device. Data goes straight between the file and the caller's memory, through
+ * the page cache: what is cached is read at once, everything else on libuv's thread pool. `flush` is fdatasync.
+ */
+export class FileBackend implements BlockBackend {
+  readonly blockSize: number
+  readonly blockCount: number
+  readonly readOnly: boolean
+  readonly supportsDiscard: boolean
+  readonly supportsWriteZeroes: boolean
+  readonly hasVolatileCache: boolean
+  readonly discard: BlockBackend['discard']
+  readonly #guard: BlockGuard
+  readonly #path: string
+  readonly #handle: FileHandle
+  readonly #fd: number
+  readonly #vector: TransferVector
+  readonly #probe: CacheProbe
+  readonly #inFlight: InFlight
+  #zeroModes: readonly AllocateMode[]
+  #flushFailure: Error | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor (spec: FileSpec, storage: FileStorage, blockSize: number) {
+    this.blockSize = blockSize
+    this.blockCount = storage.byteLength / blockSize
+    this.readOnly = spec.readOnly
+    this.supportsDiscard = storage.canPunchHoles
+    this.supportsWriteZeroes = storage.canPunchHoles
+    this.hasVolatileCache = !spec.readOnly
+    this.discard = storage.canPunchHoles ? (lba, blockCount) => this.#zero(lba, blockCount) : undefined
+    this.#guard = new BlockGuard(`The file ${spec.path}`, this)
+    this.#path = spec.path
+    this.#handle = storage.handle
+    this.#fd = storage.handle.fd
+    this.#vector = new TransferVector()
+    this.#probe = new CacheProbe()
+    this.#inFlight = new InFlight()
+    this.#flushFailure = undefined
+    this.#closing = undefined
+    // A hole first: a sparse file stays sparse.
+    this.#zeroModes = [AllocateMode.PUNCH_HOLE, AllocateMode.ZERO_RANGE]
+  }
+
+  /** Opens a file that exists. Rejects with PCIKIT_BLOCK_UNAVAILABLE or PCIKIT_BLOCK_LOCKED. */
+  static async open (spec: FileSpec, context: BlockOpenContext): Promise<FileBackend> {
+    const storage = await openFileStorage(spec, context.logger)
+    try {
+      assertWholeBlocks(spec, storage.byteLength, context.blockSize)
+      return new FileBackend(spec, storage, context.blockSize)
+    } catch (error) {
+      await storage.handle.close()
+      throw error
+    }
+  }
+
+  read (lba: number, target: BlockBuffers): void | Promise<void> {
+    this.#guard.assertRead(lba, target)
+    const { byteLength } = target
+    if (byteLength === 0) return
+    const position = lba * this.blockSize
+    const vector = this.#vector
+    vector.load(target)
+    try {
+      if (byteLength <= READ_NOW_BYTES_MAX && this.#probe.shouldTry() && this.#readNow(position, byteLength)) return
+      const answer = readVector(this.#fd, vector.buffers, vector.offsets, vector.lengths, vector.count, position)
+      return this.#expect(answer, byteLength)
+    } finally {
+      vector.clear()
+    }
+  }
+
+  write (lba: number, source: BlockBuffers): void | Promise<void> {
+    this.#guard.assertWrite(lba, source)
+    if (source.byteLength === 0) return
+    const vector = this.#vector
+    vector.load(source)
+    try {
+      return this.#writeVector(lba * this.blockSize, source.byteLength)
+    } finally {
+      vector.clear()
+    }
+  }
+
+  flush (): void | Promise<void> {
+    this.#guard.assertOpen()
+    if (this.readOnly) return
+    return this.#inFlight.track(this.#sync())
+  }
+
+  writeZeroes (lba: number, blockCount: number): void | Promise<void> {
+    return this.#zero(lba, blockCount)
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    this.#guard.close()
+    this.#closing ??= this.#inFlight.idle().then(() => this.#handle.close())
+    await this.#closing
+  }
+
+  /** Reads what the page cache has. True when that was everything. */
+  #readNow (position: number, byteLength: number): boolean {
+    const { buffers, offsets, lengths, count } = this.#vector
+    const result = readVectorNow(this.#fd, buffers, offsets, lengths, count, position)
+    if (result === byteLength) {
+      this.#probe.hit()
+      return true
+    }
+    if (result === -EOPNOTSUPP) this.#probe.unsupported()
+    else this.#probe.miss()
+    return false
+  }
+
+  #writeVector (position: number, byteLength: number): Promise<void> {
+    const { buffers, offsets, lengths, count } = this.#vector
+    return this.#expect(writeVector(this.#fd, buffers, offsets, lengths, count, position), byteLength)
+  }
+
+  /**
+   * A file that ends early was cut off after it was opened. Zeroes in the place of what is gone would be wrong data
+   * that nobody notices, so it is an error.
+   */
+  async #expect (transfer: Promise<number>, byteLength: number): Promise<void> {
+    this.#inFlight.begin()
+    let done = 0
+    try {
+      done = await transfer
+    } finally {
+      this.#inFlight.end()
+    }
+    if (done === byteLength) return
+    throw new PcikitError(
+      'PCIKIT_BLOCK_UNAVAILABLE',
+      `The file ${this.#path} has become shorter than its ${this.blockCount} blocks. Restore its size.`,
+      { details: { path: this.#path, expected: byteLength, done } }
+    )
+  }
+
+  /**
+   * When writing back fails, Linux tells it once and then takes the pages for clean: the next fdatasync would succeed
+   * although data is lost. So a failure is for ever.
+   */
+  async #sync (): Promise<void> {
+    if (this.#flushFailure !== undefined) throw this.#flushFailure
+    try {
+      await syncFileData(this.#fd)
+    } catch (cause) {
+      this.#flushFailure ??= new PcikitError(
+        'PCIKIT_BLOCK_UNAVAILABLE',
+        `Data of the file ${this.#path} could not be written and may be lost. Check the storage below it.`,
+        { cause, details: { path: this.#path } }
+      )
+      throw this.#flushFailure
+    }
+  }
+
+  #zero (lba: number, blockCount: number): void | Promise<void> {
+    this.#guard.assertChange(lba, blockCount)
+    if (blockCount === 0) return
+    return this.#inFlight.track(this.#zeroRange(lba * this.blockSize, blockCount * this.blockSize))
+  }
+
+  async #zeroRange (position: number, byteLength: number): Promise<void> {
+    for (const mode of this.#zeroModes) {
+      try {
+        await fileAllocate(this.#fd, mode, position, byteLength)
+        return
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EOPNOTSUPP') throw error
+        this.#zeroModes = this.#zeroModes.filter(other => other !== mode)
+      }
+    }
+    for (let done = 0; done < byteLength; done += ZEROES_BYTES_MAX) {
+      const part = Math.min(byteLength - done, ZEROES_BYTES_MAX)
+      this.#vector.repeat(ZEROES, part)
+      const written = this.#writeVector(position + done, part)
+      this.#vector.clear()
+      await written
+    }
+  }
+}
+
+function assertWholeBlocks (spec: FileSpec, byteLength: number, blockSize: number): void {
+  if (byteLength > 0 && byteLength % blockSize === 0) return
+  const above = (Math.floor(byteLength / blockSize) + 1) * blockSize
+  const isWholeSectors = byteLength > 0 && byteLength % 512 === 0
+  throw unavailable(
+    spec,
+    `is ${byteLength} bytes long, which is not whole blocks of ${blockSize} bytes. ` +
+      (isWholeSectors ? 'Choose a block size of 512, or make' : 'Make') + ` it longer with "truncate -s ${above}"`
+  )
+}
+
+/** What the plugin contributes for `file:PATH`. */
+export const fileContribution: BlockBackendContribution = Object.freeze(
+  {
+    name: 'file',
+    summary: 'A regular file or a block device. Write a comma of the path twice.',
+    usage: 'file:PATH[,readonly]',
+    open: (argument, context) => FileBackend.open(parseFileSpec(argument), context)
+  } satisfies BlockBackendContribution
+)

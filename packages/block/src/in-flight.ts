@@ -1,0 +1,31 @@
+/** Counts work that takes time, so that what it uses is not closed before it is over. */
+export class InFlight {
+  #count = 0
+  readonly #waiting: (() => void)[] = []
+
+  begin (): void {
+    this.#count += 1
+  }
+
+  /** Once for each `begin`. */
+  end (): void {
+    this.#count -= 1
+    if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  /** Counts `work` until it settles. */
+  async track (work: Promise<void>): Promise<void> {
+    this.begin()
+    try {
+      await work
+    } finally {
+      this.end()
+    }
+  }
+
+  /** Resolves when nothing is in flight. */
+  async idle (): Promise<void> {
+    if (this.#count === 0) return
+    await new Promise<void>(resolve => this.#waiting.push(resolve))
+  }
+}
