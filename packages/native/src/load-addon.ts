@@ -46,9 +46,12 @@ function unavailable (packageFolder: string, cause: unknown): NativeUnavailableE
     `The native addon of @pcikit/native could not be loaded on ${target}: ${reason}`,
     'It was looked for in:',
     ...tried.map(path => `  ${path}`),
-    'The published package brings binaries for Linux on x64 and arm64, with glibc and with musl. Elsewhere, or in a ' +
-    'clone of the repository, build it: install g++, make and python3 (Debian: apt-get install g++ make python3), ' +
-    `then run "npx node-gyp rebuild" in ${packageFolder}.`
+    'The published package brings binaries for Linux on x64 and arm64, with glibc and with musl. Elsewhere it must be ' +
+    'built: install g++, make and python3 (Debian: apt-get install g++ make python3), then run "npm run setup" in a ' +
+    `clone of the repository, or "npx node-gyp rebuild" in ${
+      join(packageFolder, 'src/addon')
+    }, and move what it made ` +
+    `from there to ${join(packageFolder, 'build/Release')}.`
   ].join('\n')
   return new NativeUnavailableError(message, { tried, platform: process.platform, arch: process.arch }, cause)
 }

@@ -1,3 +1,4 @@
+import { markAsUntransferable } from 'node:worker_threads'
 import type { NativeMapping } from './binding.js'
 import { addon } from './load-addon.js'
 
@@ -50,11 +51,18 @@ export class Mapping {
   }
 
   /**
-   * An array buffer over a part of the mapping, of 1 to `WINDOW_BYTES_MAX` bytes. It cannot be transferred to another
-   * thread. Throws a RangeError past the end, and a system error `EFAULT` after `revoke` or `unmap`.
+   * An array buffer over a part of the mapping, of 1 to `WINDOW_BYTES_MAX` bytes. Throws a RangeError past the end, and
+   * a system error `EFAULT` after `revoke` or `unmap`.
+   *
+   * Make large ones when they are first needed: the engine counts the bytes as memory that a garbage collection might
+   * give back, and so collects, for some milliseconds, when the count rises by more than about a gigabyte. Do not give
+   * the buffer's memory to another one with `ArrayBuffer.prototype.transfer`: that one cannot be detached, and keeps
+   * the addresses reserved.
    */
   window (offset: number, byteLength: number): ArrayBuffer {
-    return this.#native.window(offset, byteLength)
+    const window = this.#native.window(offset, byteLength)
+    markAsUntransferable(window)
+    return window
   }
 
   /** Detaches one window: every view of it has length 0 from then on. */

@@ -67,6 +67,10 @@ napi_value Listener::New (napi_env env, napi_callback_info info) {
 /** Binds under a temporary name, listens, and only then gives the socket its name: who sees it can connect. */
 int Listener::Start (const std::string& path, mode_t mode, int backlog, bool replace) {
   int error = folder_.Open(path);
+  // The name that clients will give must fit as well as the temporary one.
+  sockaddr_un address;
+  socklen_t length = 0;
+  if (error == 0) error = folder_.Address(folder_.name(), &address, &length);
   if (error != 0) return error;
   fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return errno;
