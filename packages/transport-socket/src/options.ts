@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { DEFAULT_TRANSFER_BYTES } from './protocol.js'
+
+const MODE_MAX = 0o777
+
+/** Permission bits: a number, or octal digits as chmod takes them. */
+const mode = z.union([
+  z.number().int().min(0).max(MODE_MAX),
+  z.string().regex(/^0?o?[0-7]{3}$/, 'A mode is three octal digits: 600, 0660').transform(parseMode)
+])
+
+function parseMode (text: string): number {
+  return Number.parseInt(text.slice(-3), 8)
+}
+
+/** What the transport `socket` can be told. */
+export const socketOptions = z.strictObject({
+  path: z.string().min(1).describe('Where clients find the socket'),
+  mode: mode.default(0o600).describe('Permission bits of the socket file, in octal'),
+  transferBytesMax: z.number().int().min(4096).max(64 << 20).default(DEFAULT_TRANSFER_BYTES)
+    .describe('Most bytes of one region access, and of one DMA message'),
+  descriptorsMax: z.number().int().min(1).max(253).default(16)
+    .describe('Most file descriptors in one message of a client'),
+  queuedCommandsMax: z.number().int().min(1).max(65_536).default(1024)
+    .describe('How many commands are read ahead while one is being worked on'),
+  dmaRequestsMax: z.number().int().min(1).max(32_768).default(64)
+    .describe('How many requests for memory of a client may be on their way'),
+  dmaTimeoutMs: z.number().int().min(1).max(3_600_000).default(4000)
+    .describe('How long a client may take to answer a request for its memory, in milliseconds'),
+  dmaMessageLayout: z.enum(['auto', 'specification', 'qemu']).default('auto')
+    .describe('How DMA_READ and DMA_WRITE are laid out; auto finds out')
+})
+
+/** The options of the transport `socket`, parsed. */
+export type SocketOptions = z.output<typeof socketOptions>
