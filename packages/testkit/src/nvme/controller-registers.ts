@@ -28,9 +28,12 @@ export class ControllerFatalError extends Error {
 /** The controller's registers, by region reads and writes. */
 export class ControllerRegisters {
   readonly #access: RegionAccess
+  readonly #registerBytes: 4 | 8
 
-  constructor (access: RegionAccess) {
+  /** 64-bit registers are accessed as two words, the lower one first, or as a whole. */
+  constructor (access: RegionAccess, registerBytes: 4 | 8 = 4) {
     this.#access = access
+    this.#registerBytes = registerBytes
   }
 
   async read32 (offset: number): Promise<number> {
@@ -44,15 +47,28 @@ export class ControllerRegisters {
     await this.#access.writeRegion(BAR0, offset, bytes)
   }
 
-  /** Writes a 64-bit register as two words, the lower one first, as Linux does. */
+  /** Reads a 64-bit register. */
+  async read64 (offset: number): Promise<readonly [low: number, high: number]> {
+    if (this.#registerBytes === 4) return [await this.read32(offset), await this.read32(offset + 4)]
+    const bytes = await this.#access.readRegion(BAR0, offset, 8)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return [view.getUint32(0, true), view.getUint32(4, true)]
+  }
+
+  /** Writes a 64-bit register. */
   async write64 (offset: number, value: number): Promise<void> {
+    if (this.#registerBytes === 8) {
+      const bytes = new Uint8Array(8)
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true)
+      await this.#access.writeRegion(BAR0, offset, bytes)
+      return
+    }
     await this.write32(offset, value >>> 0)
     await this.write32(offset + 4, Math.floor(value / 0x1_0000_0000))
   }
 
   async capabilities (): Promise<ControllerCapabilities> {
-    const low = await this.read32(Property.CAP)
-    const high = await this.read32(Property.CAP + 4)
+    const [low, high] = await this.read64(Property.CAP)
     return {
       queueDepthMax: CapLow.MQES.get(low) + 1,
       contiguousQueuesRequired: CapLow.CQR.isSet(low),

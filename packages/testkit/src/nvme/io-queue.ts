@@ -28,8 +28,10 @@ export interface Transfer extends BlockRange {
 export class IoQueue {
   readonly submission: SubmissionQueue
   readonly #memory: GuestMemory
+  readonly #shape: PrpShape
 
-  constructor (submission: SubmissionQueue, memory: GuestMemory) {
+  constructor (submission: SubmissionQueue, memory: GuestMemory, shape: PrpShape = {}) {
+    this.#shape = shape
     this.submission = submission
     this.#memory = memory
   }
@@ -49,7 +51,7 @@ export class IoQueue {
 
   /** Read, Write or Compare, whatever its status. */
   async submitTransfer (opcode: number, transfer: Transfer): Promise<NvmeCompletion> {
-    const prps = buildPrps(this.#memory, transfer.buffer, transfer.shape)
+    const prps = buildPrps(this.#memory, transfer.buffer, transfer.shape ?? this.#shape)
     const fua = transfer.fua === true ? 1 << 30 : 0
     const cdw12 = ((transfer.blockCount - 1) & 0xffff) | fua
     try {

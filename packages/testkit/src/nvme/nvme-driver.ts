@@ -9,6 +9,7 @@ import type { ControllerCapabilities } from './controller-registers.js'
 import { TrapDoorbells } from './doorbells.js'
 import type { Doorbells } from './doorbells.js'
 import { IoQueue } from './io-queue.js'
+import type { PrpShape } from './prp.js'
 import { Cc, Cqe, Property, Sqe } from './layouts.js'
 import { NvmeCommandError, statusCode } from './status.js'
 import type { NvmeCompletion } from './status.js'
@@ -30,6 +31,10 @@ export interface NvmeDriverOptions {
   readonly interrupts?: NvmeInterrupts
   /** Milliseconds that a command may take, 10,000 unless given; 0: for ever. */
   readonly commandTimeoutMs?: number
+  /** Bytes of one access to a 64-bit register: 4 as Linux has it (the default), or 8. */
+  readonly registerBytes?: 4 | 8
+  /** How PRP lists are laid out where a command does not say. */
+  readonly prpShape?: PrpShape
 }
 
 /** How the controller is enabled. */
@@ -72,7 +77,7 @@ export class NvmeDriver {
 
   constructor (options: NvmeDriverOptions) {
     this.#options = options
-    this.registers = new ControllerRegisters(options.access)
+    this.registers = new ControllerRegisters(options.access, options.registerBytes)
     const doorbells = options.doorbells ?? 'trap'
     this.doorbells = typeof doorbells === 'object' ?
       doorbells :
@@ -148,7 +153,8 @@ export class NvmeDriver {
     const at = iova ?? this.#options.memory.allocate(depth * Sqe.byteLength)
     const completion = await this.admin.createSubmissionQueue({ id, iova: at, depth, cqid })
     if (statusCode(completion) !== 0) throw new NvmeCommandError('Create I/O Submission Queue', completion)
-    return new IoQueue(this.#addSubmissionQueue(id, at, depth, cqid), this.#options.memory)
+    const { memory, prpShape } = this.#options
+    return new IoQueue(this.#addSubmissionQueue(id, at, depth, cqid), memory, prpShape)
   }
 
   /** Creates a completion queue and a submission queue of the same number. */
