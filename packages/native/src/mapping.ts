@@ -1,4 +1,3 @@
-import { markAsUntransferable } from 'node:worker_threads'
 import type { NativeMapping } from './binding.js'
 import { addon } from './load-addon.js'
 
@@ -55,14 +54,13 @@ export class Mapping {
    * a system error `EFAULT` after `revoke` or `unmap`.
    *
    * Make large ones when they are first needed: the engine counts the bytes as memory that a garbage collection might
-   * give back, and so collects, for some milliseconds, when the count rises by more than about a gigabyte. Do not give
-   * the buffer's memory to another one with `ArrayBuffer.prototype.transfer`: that one cannot be detached, and keeps
-   * the addresses reserved.
+   * give back, and so collects, for some milliseconds, when the count rises by more than about a gigabyte. Do not
+   * transfer the buffer, neither to another thread nor to another buffer: what takes its memory cannot be detached. It
+   * loses the memory when the mapping is unmapped, but keeps the addresses reserved. And do not mark it as
+   * untransferable: from Node 24 on that forbids detaching it.
    */
   window (offset: number, byteLength: number): ArrayBuffer {
-    const window = this.#native.window(offset, byteLength)
-    markAsUntransferable(window)
-    return window
+    return this.#native.window(offset, byteLength)
   }
 
   /** Detaches one window: every view of it has length 0 from then on. */

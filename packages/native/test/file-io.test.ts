@@ -43,7 +43,7 @@ beforeEach(() => {
 afterEach(() => {
   closeSync(fd)
   rmSync(folder, { recursive: true })
-  expect(openDescriptorCount()).toBe(descriptorsBefore)
+  expect(openDescriptorCount()).toBeLessThanOrEqual(descriptorsBefore)
 })
 
 const pattern = (from: number, length: number): number[] => Array.from({ length }, (_, index) => (from + index) % 251)

@@ -219,18 +219,6 @@ describe('Mapping', () => {
       `)
       expect(end).toMatchObject({ code: 0, signal: null, output: '7 true\n0 false\n' })
     })
-
-    it('cannot be moved to another thread', () => {
-      const mapping = Mapping.map(file, 0, 4096, readWrite)
-      const window = mapping.window(0, 4096)
-      try {
-        structuredClone(window, { transfer: [window] })
-      } catch (error) {
-        expect(error).toMatchObject({ name: 'DataCloneError' })
-      }
-      expect(new Uint8Array(window).length).toBe(4096)
-      mapping.unmap()
-    })
   })
 
   describe('refuses', () => {

@@ -48,7 +48,7 @@ describe('a worker thread', () => {
       const window = mapping.window(0, 4096)
       process.exit()
     `)
-    expect(openDescriptorCount()).toBe(before)
+    expect(openDescriptorCount()).toBeLessThanOrEqual(before)
   })
 
   it('can be terminated while a callback runs again and again', async () => {
