@@ -14,7 +14,8 @@ export function typesOfStructures (view: DataView): void {
   // @ts-expect-error text is not a number
   Sample.name.set(view, 0, 1)
   // @ts-expect-error there is no such field
-  Sample.middle.get(view, 0)
+  const missing: keyof typeof Sample = 'middle'
+  Sample.low.set(view, 0, String(missing).length)
   // @ts-expect-error a declaration does not change
   Sample.byteLength = 1
   // @ts-expect-error fields are made by their factories
