@@ -1,0 +1,88 @@
+import { DmaAccess, DmaFault } from '@pcikit/core'
+import type { MessageDirection, MessagePiece } from './client-messages.js'
+import type { GuestMemory } from './guest-memory.js'
+
+/** Up to here a loop is faster than the two calls it takes to copy a part of an array. */
+const LOOP_BYTES_MAX = 64
+
+/** Copies guest memory into `target`, or nothing at all if a part cannot be read. */
+export function copyFromGuest (memory: GuestMemory, iova: number, target: Uint8Array): DmaFault | Promise<DmaFault> {
+  return copy(memory, iova, target, DmaAccess.READ)
+}
+
+/** Copies `source` into guest memory, or nothing at all if a part cannot be written. */
+export function copyToGuest (memory: GuestMemory, iova: number, source: Uint8Array): DmaFault | Promise<DmaFault> {
+  return copy(memory, iova, source, DmaAccess.WRITE)
+}
+
+function copy (
+  memory: GuestMemory,
+  iova: number,
+  local: Uint8Array,
+  access: DmaAccess
+): DmaFault | Promise<DmaFault> {
+  const end = iova + local.byteLength
+  const refusal = memory.refusal(iova, local.byteLength)
+  if (refusal !== DmaFault.NONE) return fail(memory, refusal, iova, end, access)
+  const until = memory.reachableUntil(iova, end, access)
+  if (until < end) return fail(memory, memory.fault, until, end, access)
+  const messages: MessagePiece[] = []
+  for (let at = iova; at < end;) {
+    const next = copyPiece(memory, at, iova, local, access, messages)
+    if (next === at) return fail(memory, memory.fault, at, end, access)
+    at = next
+  }
+  return messages.length === 0 ? settle(memory, iova, end, access) : message(memory, messages, access)
+}
+
+/** Copies what lies in one piece, or puts it down for a message. Returns where it ends. */
+function copyPiece (
+  memory: GuestMemory,
+  at: number,
+  iova: number,
+  local: Uint8Array,
+  access: DmaAccess,
+  messages: MessagePiece[]
+): number {
+  const region = memory.reach(at, access)
+  if (region === undefined) return at
+  const start = at - iova
+  const length = Math.min(local.byteLength - start, region.reachableEnd - at)
+  if (region.file === undefined) {
+    messages.push({ region, iova: at, bytes: local.subarray(start, start + length) })
+    return at + length
+  }
+  const chunk = memory.chunkAt(region, at)
+  if (chunk === undefined) return at
+  const count = Math.min(length, chunk.end - at)
+  if (access === DmaAccess.READ) copyBytes(chunk.bytes, at - chunk.iova, local, start, count)
+  else copyBytes(local, start, chunk.bytes, at - chunk.iova, count)
+  return at + count
+}
+
+function copyBytes (source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {
+  if (count > LOOP_BYTES_MAX) {
+    target.set(source.subarray(from, from + count), to)
+    return
+  }
+  for (let index = 0; index < count; index += 1) target[to + index] = source[from + index]!
+}
+
+/** A file may have become shorter under the copy. */
+function settle (memory: GuestMemory, iova: number, end: number, access: DmaAccess): DmaFault {
+  if (!memory.files.canShrink) return DmaFault.NONE
+  memory.inspectFilesAfterFault()
+  const until = memory.reachableUntil(iova, end, access)
+  return until < end ? fail(memory, memory.fault, until, end, access) : DmaFault.NONE
+}
+
+async function message (memory: GuestMemory, pieces: readonly MessagePiece[], access: DmaAccess): Promise<DmaFault> {
+  const direction: MessageDirection = access === DmaAccess.READ ? 'read' : 'write'
+  const { fault, iova } = await memory.messages.transfer(direction, pieces)
+  return fault === DmaFault.NONE ? fault : fail(memory, fault, iova, iova, access)
+}
+
+function fail (memory: GuestMemory, fault: DmaFault, iova: number, end: number, access: DmaAccess): DmaFault {
+  memory.faults.note(fault, iova, end - iova, access)
+  return fault
+}

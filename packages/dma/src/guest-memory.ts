@@ -1,0 +1,123 @@
+import { DmaAccess, DmaFault } from '@pcikit/core'
+import type { Logger, Recorder } from '@pcikit/core'
+import { mappingFaultCount } from '@pcikit/native'
+import { BouncePool } from './bounce-pool.js'
+import { ClientMessages } from './client-messages.js'
+import { FaultLog } from './fault-log.js'
+import { IovaSpace } from './iova-space.js'
+import type { Chunk, MappedPages } from './mapped-pages.js'
+import { OpenLeases } from './open-leases.js'
+import type { MappedDmaOptions } from './options.js'
+import { PageCache } from './page-cache.js'
+import { ADDRESS_END } from './region.js'
+import type { Region } from './region.js'
+import { FileTable } from './shared-file.js'
+
+/** What leases, windows and copies share: which memory is behind an address now, or why there is none. */
+export class GuestMemory {
+  readonly space = new IovaSpace()
+  readonly files = new FileTable()
+  readonly leases = new OpenLeases()
+  readonly cache: PageCache
+  readonly bounce: BouncePool
+  readonly faults: FaultLog
+  readonly messages: ClientMessages
+  isBusMaster = false
+  /** Why the last `reach` or `chunkAt` found nothing. */
+  fault: DmaFault = DmaFault.NONE
+  readonly #logger: Logger
+  #faultsSeen = 0
+
+  constructor (options: MappedDmaOptions, recorder: Recorder, logger: Logger) {
+    this.cache = new PageCache(options.mappingsMax)
+    this.bounce = new BouncePool(options.bounceBytesMax)
+    this.faults = new FaultLog(recorder, logger)
+    this.messages = new ClientMessages(logger, () => this.isBusMaster)
+    this.#logger = logger
+  }
+
+  /** Why a range as such cannot be reached, whatever is mapped. */
+  refusal (iova: number, byteLength: number): DmaFault {
+    if (!this.isBusMaster) return DmaFault.BUS_MASTER_OFF
+    if (!(byteLength <= ADDRESS_END - iova)) return DmaFault.OUT_OF_RANGE
+    return DmaFault.NONE
+  }
+
+  /** The region around an address, if it can be reached there in this way. Otherwise `fault` says why not. */
+  reach (iova: number, access: DmaAccess): Region | undefined {
+    const region = this.space.find(iova)
+    if (region === undefined) return this.#refuse(DmaFault.UNMAPPED)
+    if ((region.access & access) !== access) return this.#refuse(deniedBy(region.access, access))
+    if (iova >= region.reachableEnd && !this.#hasGrown(region, iova)) return this.#refuse(DmaFault.PAST_END_OF_FILE)
+    if (region.file === undefined && !this.messages.isConnected) return this.#refuse(DmaFault.PEER_FAILED)
+    return region
+  }
+
+  /** The first address of a range that cannot be reached in this way; its end if there is none. */
+  reachableUntil (iova: number, end: number, access: DmaAccess): number {
+    this.fault = DmaFault.NONE
+    let at = iova
+    while (at < end) {
+      const region = this.reach(at, access)
+      if (region === undefined) return at
+      at = region.reachableEnd
+    }
+    return end
+  }
+
+  /** The arrays over the memory of a region with a file, mapped now if need be. Undefined: see `fault`. */
+  chunkAt (region: Region, iova: number): Chunk | undefined {
+    const pages = region.pages ?? this.#open(region)
+    if (pages === undefined) return this.#refuse(DmaFault.UNMAPPED)
+    pages.wasUsed = true
+    return pages.chunkAt(iova)
+  }
+
+  /**
+   * Looks whether files became shorter than they were, and takes back what was derived from their size. Until then the
+   * guard of the native addon keeps accesses from ending the process: they read zeroes.
+   */
+  inspectFiles (): void {
+    const faults = mappingFaultCount()
+    const shrunk = this.files.takeShrunk()
+    if (faults === this.#faultsSeen && shrunk.size === 0) return
+    this.#faultsSeen = faults
+    const isLost = (pages: MappedPages): boolean => {
+      const { file } = pages.region
+      return file !== undefined && file.canShrink && (shrunk.has(file) || pages.isFaulted)
+    }
+    this.cache.retireIf(isLost)
+    this.leases.noticeLoss()
+  }
+
+  /** Looks at the files if an access found no memory since the last time. */
+  inspectFilesAfterFault (): void {
+    if (mappingFaultCount() !== this.#faultsSeen) this.inspectFiles()
+  }
+
+  #hasGrown (region: Region, iova: number): boolean {
+    region.file?.refresh()
+    return iova < region.reachableEnd
+  }
+
+  #open (region: Region): MappedPages | undefined {
+    if (region.file === undefined) return undefined
+    try {
+      return this.cache.open(region, region.file)
+    } catch (error) {
+      // Out of mappings or of kernel memory, most likely. The next command finds some that were given up now.
+      this.#logger.error({ err: error, iova: region.iova }, 'The system refused to map memory that the client shares.')
+      this.cache.retireIf(pages => pages.inFlight.count === 0)
+      return undefined
+    }
+  }
+
+  #refuse (fault: DmaFault): undefined {
+    this.fault = fault
+    return undefined
+  }
+}
+
+function deniedBy (allowed: DmaAccess, wanted: DmaAccess): DmaFault {
+  return (wanted & ~allowed & DmaAccess.WRITE) !== 0 ? DmaFault.NOT_WRITABLE : DmaFault.NOT_READABLE
+}

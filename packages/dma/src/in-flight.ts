@@ -1,0 +1,65 @@
+/** Counts what is under way over something that is to be taken away, and tells when that came to an end. */
+export class InFlight {
+  #count = 0
+  #waiting: (() => void)[] | undefined = undefined
+
+  get count (): number {
+    return this.#count
+  }
+
+  enter (): void {
+    this.#count += 1
+  }
+
+  leave (): void {
+    this.#count -= 1
+    if (this.#count === 0 && this.#waiting !== undefined) this.#tell(this.#waiting)
+  }
+
+  /** Calls back once, when the count falls to zero the next time; at once if it is zero. */
+  whenIdle (callback: () => void): void {
+    if (this.#count === 0) callback()
+    else this.#waiting = [...(this.#waiting ?? []), callback]
+  }
+
+  #tell (waiting: readonly (() => void)[]): void {
+    this.#waiting = undefined
+    for (const callback of waiting) callback()
+  }
+}
+
+/** Something that has transfers in flight, and that can end them by force. */
+export interface InUse {
+  readonly inFlight: InFlight
+  /** Makes sure that what is still in flight reaches no memory any more. */
+  cutOff(): void
+}
+
+/**
+ * Waits until nothing is in flight any more. What has been in use all the time until the deadline is cut off, so that
+ * no stuck transfer can hold up who waits.
+ *
+ * @returns how many were cut off
+ */
+export function endTransfers (holders: readonly InUse[], deadlineMs: number): Promise<number> {
+  const busy = new Set(holders.filter(holder => holder.inFlight.count > 0))
+  if (busy.size === 0) return Promise.resolve(0)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      try {
+        for (const holder of busy) holder.cutOff()
+        resolve(busy.size)
+      } catch (error) {
+        reject(error)
+      }
+    }, deadlineMs)
+    for (const holder of [...busy]) {
+      holder.inFlight.whenIdle(() => {
+        busy.delete(holder)
+        if (busy.size > 0) return
+        clearTimeout(timer)
+        resolve(0)
+      })
+    }
+  })
+}

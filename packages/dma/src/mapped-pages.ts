@@ -1,0 +1,122 @@
+import { DmaAccess } from '@pcikit/core'
+import { Mapping } from '@pcikit/native'
+import { InFlight } from './in-flight.js'
+import type { InUse } from './in-flight.js'
+import type { Region } from './region.js'
+import type { SharedFile } from './shared-file.js'
+
+/** The most bytes that are seen through one array: every Node allows it, and all offsets are small integers. */
+export const CHUNK_BYTES = 2 ** 30
+
+/** A part of a region as arrays over its memory. They are made once and have length zero as soon as the memory went. */
+export class Chunk {
+  readonly pages: MappedPages
+  readonly iova: number
+  readonly end: number
+  readonly bytes: Uint8Array
+  #view: DataView | undefined = undefined
+  #words: Uint32Array | undefined = undefined
+
+  constructor (pages: MappedPages, iova: number, memory: ArrayBuffer) {
+    this.pages = pages
+    this.iova = iova
+    this.end = iova + memory.byteLength
+    this.bytes = new Uint8Array(memory)
+  }
+
+  get view (): DataView {
+    return this.#view ??= new DataView(this.bytes.buffer)
+  }
+
+  get words (): Uint32Array {
+    return this.#words ??= new Uint32Array(this.bytes.buffer)
+  }
+}
+
+/**
+ * The memory of one region, mapped into this process.
+ *
+ *   live ──retire──► retired, waits for its leases ──► unmapped
+ *                          │                              ▲
+ *                          └──cutOff──► inaccessible ─────┘
+ */
+export class MappedPages implements InUse {
+  readonly region: Region
+  /** Pieces of open leases that lie in it. */
+  readonly inFlight = new InFlight()
+  /** False once nobody may find the memory here any more. */
+  isLive = true
+  /** True once the pages were replaced by inaccessible ones. */
+  isRevoked = false
+  /** Touched since the page cache last looked for something to give up. */
+  wasUsed = true
+  /** Where the page cache keeps it. */
+  slot = -1
+  readonly #mapping: Mapping
+  /** Bytes of the mapping before the region: a file of huge pages can only be mapped from the start of one. */
+  readonly #lead: number
+  readonly #chunks: (Chunk | undefined)[] = []
+
+  /** Maps a region's part of its file. Throws the system error where that is not possible. */
+  constructor (region: Region, file: SharedFile) {
+    const exact = tryMap(region, file, 1)
+    this.region = region
+    this.#lead = exact === undefined ? region.fileOffset % file.blockBytes : 0
+    this.#mapping = exact ?? map(region, file, file.blockBytes)
+  }
+
+  /** The arrays around an address of the region. */
+  chunkAt (iova: number): Chunk {
+    const index = Math.floor((iova - this.region.iova) / CHUNK_BYTES)
+    return this.#chunks[index] ?? this.#openChunk(index)
+  }
+
+  /** Whether an access found no memory because the file had become shorter. */
+  get isFaulted (): boolean {
+    return this.#mapping.faulted
+  }
+
+  /** Empties all arrays over the memory, and lets the memory itself go as soon as no lease is open on it. */
+  retire (): void {
+    this.isLive = false
+    this.region.pages = undefined
+    if (this.inFlight.count > 0) {
+      this.#mapping.detach()
+      this.region.retired.add(this)
+    }
+    this.inFlight.whenIdle(() => {
+      this.region.retired.delete(this)
+      this.#mapping.unmap()
+    })
+  }
+
+  cutOff (): void {
+    this.isRevoked = true
+    this.#mapping.revoke()
+  }
+
+  #openChunk (index: number): Chunk {
+    const { iova, byteLength } = this.region
+    const start = index * CHUNK_BYTES
+    const memory = this.#mapping.window(this.#lead + start, Math.min(CHUNK_BYTES, byteLength - start))
+    const chunk = new Chunk(this, iova + start, memory)
+    this.#chunks[index] = chunk
+    return chunk
+  }
+}
+
+function map (region: Region, file: SharedFile, unit: number): Mapping {
+  const start = Math.floor(region.fileOffset / unit) * unit
+  const access = { read: true, write: (region.access & DmaAccess.WRITE) !== 0 }
+  return Mapping.map(file.descriptor, start, region.fileOffset - start + region.byteLength, access)
+}
+
+/** Undefined where the offset in the file may be the reason that it cannot be mapped. */
+function tryMap (region: Region, file: SharedFile, unit: number): Mapping | undefined {
+  try {
+    return map(region, file, unit)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL' && region.fileOffset % file.blockBytes !== 0) return undefined
+    throw error
+  }
+}
