@@ -1,0 +1,82 @@
+import type { AsyncEvents } from '../async-events.js'
+import type { Command } from '../command.js'
+import type { KeepAlive } from '../keep-alive.js'
+import { AbortDword10 } from '../layouts/command.js'
+import { AdminOpcode } from '../opcodes.js'
+import type { QueueSet } from '../queues/queue-set.js'
+import { Status } from '../status.js'
+import type { Outcome } from '../status.js'
+import type { FeatureCommands } from './feature-commands.js'
+import type { IdentifyCommands } from './identify-commands.js'
+import type { LogPageCommands } from './log-page-commands.js'
+import type { QueueCommands } from './queue-commands.js'
+
+/** The families of admin commands. */
+export interface AdminFamilies {
+  readonly identify: IdentifyCommands
+  readonly features: FeatureCommands
+  readonly logPages: LogPageCommands
+  readonly queueCommands: QueueCommands
+  readonly events: AsyncEvents
+  readonly keepAlive: KeepAlive
+  readonly queues: QueueSet
+}
+
+/** The Admin Command Set. [NVMe-Base] "Admin Command Set". */
+export class AdminCommands {
+  readonly #families: AdminFamilies
+
+  constructor (families: AdminFamilies) {
+    this.#families = families
+  }
+
+  /** Undefined: the command was parked, and ends when there is something to tell. */
+  execute (command: Command): Outcome | undefined {
+    const { identify, features, logPages, queueCommands, events, keepAlive } = this.#families
+    switch (command.opcode) {
+      case AdminOpcode.IDENTIFY:
+        return identify.execute(command)
+      case AdminOpcode.GET_LOG_PAGE:
+        return logPages.get(command)
+      case AdminOpcode.GET_FEATURES:
+        return features.get(command)
+      case AdminOpcode.SET_FEATURES:
+        return features.set(command)
+      case AdminOpcode.CREATE_IO_CQ:
+        return queueCommands.createCompletionQueue(command)
+      case AdminOpcode.CREATE_IO_SQ:
+        return queueCommands.createSubmissionQueue(command)
+      case AdminOpcode.DELETE_IO_CQ:
+        return queueCommands.deleteCompletionQueue(command)
+      case AdminOpcode.DELETE_IO_SQ:
+        return queueCommands.deleteSubmissionQueue(command)
+      case AdminOpcode.ASYNC_EVENT_REQUEST:
+        return events.request(command)
+      case AdminOpcode.ABORT:
+        return this.#abort(command)
+      case AdminOpcode.KEEP_ALIVE:
+        keepAlive.restart()
+        return Status.SUCCESS
+      default:
+        return Status.INVALID_OPCODE
+    }
+  }
+
+  /** Gives what hosts set its defaults. */
+  reset (): void {
+    this.#families.features.reset()
+    this.#families.queueCommands.reset()
+  }
+
+  /**
+   * Only a request that waits for an event can be aborted: what a back end works on is best left to end. Bit 0 of the
+   * result says "not aborted". [NVMe-Base] "Abort command".
+   */
+  #abort (command: Command): Status {
+    const queueId = AbortDword10.SQID.get(command.cdw10)
+    if (this.#families.queues.submissionQueue(queueId) === undefined) return Status.INVALID_FIELD
+    const isAborted = queueId === 0 && this.#families.events.abort(AbortDword10.CID.get(command.cdw10))
+    command.result = isAborted ? 0 : 1
+    return Status.SUCCESS
+  }
+}

@@ -1,0 +1,154 @@
+import { assert, AssertionError, DmaFault, isPcikitError } from '@pcikit/core'
+import type { Logger } from '@pcikit/core'
+import type { AdminCommands } from './admin/admin-commands.js'
+import type { Command } from './command.js'
+import type { CommandPool } from './command-pool.js'
+import type { ErrorLog } from './error-log.js'
+import type { Health } from './health.js'
+import { startingBlock } from './io/block-range.js'
+import type { IoCommands } from './io/io-commands.js'
+import { CommandFlags } from './layouts/command.js'
+import type { CompletionQueue } from './queues/completion-queue.js'
+import { Status, statusField, StatusFlag } from './status.js'
+import type { Outcome } from './status.js'
+
+/** No fused operations and no SGLs: Identify says so. */
+const UNSUPPORTED_FLAGS = CommandFlags.FUSE.mask | CommandFlags.PSDT.mask
+
+/** What the processor works with. */
+export interface ProcessorParts {
+  readonly pool: CommandPool
+  readonly admin: AdminCommands
+  readonly io: IoCommands
+  readonly errors: ErrorLog
+  readonly health: Health
+  readonly logger: Logger
+  /** A completion waits to be published. */
+  onCompletion(queue: CompletionQueue): void
+  /** A place in the completion queue was given up. */
+  onRoom(queue: CompletionQueue): void
+  /** An assertion failed: the state of the controller cannot be trusted. */
+  onAssertion(error: AssertionError): void
+}
+
+/** Executes commands and ends each of them exactly once. */
+export class CommandProcessor {
+  readonly #parts: ProcessorParts
+  #busy = 0
+  #idleWaiters: (() => void)[] = []
+
+  constructor (parts: ProcessorParts) {
+    this.#parts = parts
+  }
+
+  /** Commands being executed, without parked ones. */
+  get busy (): number {
+    return this.#busy
+  }
+
+  /** Resolves when no command is being executed. */
+  async whenIdle (): Promise<void> {
+    if (this.#busy > 0) await new Promise<void>(resolve => this.#idleWaiters.push(resolve))
+  }
+
+  /** Executes a command that was just fetched. Never throws. */
+  execute (command: Command): void {
+    this.#busy++
+    let outcome: Outcome | undefined
+    try {
+      outcome = this.#dispatch(command)
+    } catch (error) {
+      outcome = this.#statusOf(error)
+    }
+    if (typeof outcome === 'number') this.complete(command, outcome)
+    else if (outcome === undefined) this.#park(command)
+    else this.#completeLater(command, outcome)
+  }
+
+  /** Ends a command. Of one whose queue is gone nothing is told. */
+  complete (command: Command, status: Status): void {
+    assert(command.isActive, 'a command is completed once')
+    const queue = command.queue!
+    const completionQueue = queue.completionQueue
+    command.isActive = false
+    if (command.lease.isOpen) command.lease.close()
+    if (command.isParked) command.isParked = false
+    else {
+      this.#busy--
+      completionQueue.unreserve()
+    }
+    command.statusField = status === Status.SUCCESS ? 0 : this.#failed(command, status)
+    queue.inFlight--
+    if (queue.isOpen) {
+      completionQueue.enqueue(command)
+      this.#parts.onCompletion(completionQueue)
+    } else this.#parts.pool.release(command)
+    if (queue.inFlight === 0 && queue.onIdle !== undefined) this.#told(queue)
+    if (this.#busy === 0 && this.#idleWaiters.length > 0) this.#idle()
+  }
+
+  #dispatch (command: Command): Outcome | undefined {
+    if ((command.flags & UNSUPPORTED_FLAGS) !== 0) return Status.INVALID_FIELD
+    return command.queue!.id === 0 ? this.#parts.admin.execute(command) : this.#parts.io.execute(command)
+  }
+
+  /** The command may stay for as long as the controller runs, so it must not hold a place in the completion queue. */
+  #park (command: Command): void {
+    command.isParked = true
+    this.#busy--
+    const completionQueue = command.queue!.completionQueue
+    completionQueue.unreserve()
+    this.#parts.onRoom(completionQueue)
+  }
+
+  #completeLater (command: Command, outcome: Promise<Status>): void {
+    void outcome.catch((error: unknown) => this.#statusOf(error)).then(status => {
+      try {
+        this.complete(command, status)
+      } catch (error) {
+        this.#statusOf(error)
+      }
+    })
+  }
+
+  #failed (command: Command, status: Status): number {
+    if (status === Status.ABORT_REQUESTED || status === Status.ABORTED_SQ_DELETION) return statusField(status)
+    const field = statusField(status) | StatusFlag.MORE
+    this.#parts.errors.recordCommand(command, field, command.queue!.id === 0 ? 0 : startingBlock(command))
+    if (status === Status.DATA_TRANSFER_ERROR) this.#logFault(command)
+    return field
+  }
+
+  #logFault (command: Command): void {
+    const { fault, faultIova } = command.lease
+    if (fault === DmaFault.NONE) return
+    this.#parts.logger.debug(
+      { cid: command.cid, opcode: command.opcode, iova: `0x${faultIova.toString(16)}`, fault },
+      'the data of a command could not be reached'
+    )
+  }
+
+  /** A refused or failed request of a back end becomes a status here, and nowhere else. */
+  #statusOf (error: unknown): Status {
+    if (isPcikitError(error, 'PCIKIT_BLOCK_OUT_OF_RANGE')) return Status.LBA_OUT_OF_RANGE
+    if (isPcikitError(error, 'PCIKIT_BLOCK_READ_ONLY')) return Status.NAMESPACE_WRITE_PROTECTED
+    if (error instanceof AssertionError) this.#parts.onAssertion(error)
+    else {
+      this.#parts.health.mediaErrors++
+      this.#parts.logger.error({ err: error }, 'a command failed in its back end')
+    }
+    return Status.INTERNAL_ERROR
+  }
+
+  #told (queue: { onIdle: (() => void) | undefined }): void {
+    const onIdle = queue.onIdle
+    queue.onIdle = undefined
+    onIdle?.()
+  }
+
+  #idle (): void {
+    const waiters = this.#idleWaiters
+    this.#idleWaiters = []
+    for (const resolve of waiters) resolve()
+  }
+}

@@ -1,0 +1,45 @@
+import { HealthLogLayout } from './layouts/log-pages.js'
+
+/** The controller has no sensor; it is always this warm. In kelvins: 40 degrees Celsius. */
+export const TEMPERATURE_KELVIN = 313
+/** [NVMe-Base] "Identify Controller: WCTEMP, CCTEMP", in kelvins. */
+export const WARNING_TEMPERATURE_KELVIN = 343
+export const CRITICAL_TEMPERATURE_KELVIN = 353
+
+/** [NVMe-Base] "SMART / Health Information": "Data Units Read", in thousands of 512 bytes, rounded up. */
+const DATA_UNIT_BYTES = 512 * 1000
+const MS_PER_HOUR = 3_600_000
+/** [NVMe-Base] "SMART / Health Information": Critical Warning bit 1, temperature. */
+const WARNING_TEMPERATURE_BIT = 1 << 1
+
+/** Counts what the SMART / Health Information log tells. The counters live as long as the device. */
+export class Health {
+  readBytes = 0
+  writtenBytes = 0
+  readCommands = 0
+  writeCommands = 0
+  unsafeShutdowns = 0
+  mediaErrors = 0
+  isTemperatureWarning = false
+  readonly #startedMs = Date.now()
+
+  /** The log page. */
+  toLogPage (errorCount: number): Uint8Array {
+    const page = new Uint8Array(HealthLogLayout.byteLength)
+    const view = new DataView(page.buffer)
+    HealthLogLayout.criticalWarning.set(view, 0, this.isTemperatureWarning ? WARNING_TEMPERATURE_BIT : 0)
+    HealthLogLayout.compositeTemperature.set(view, 0, TEMPERATURE_KELVIN)
+    HealthLogLayout.availableSpare.set(view, 0, 100)
+    HealthLogLayout.availableSpareThreshold.set(view, 0, 10)
+    HealthLogLayout.dataUnitsRead.set(view, 0, Math.ceil(this.readBytes / DATA_UNIT_BYTES))
+    HealthLogLayout.dataUnitsWritten.set(view, 0, Math.ceil(this.writtenBytes / DATA_UNIT_BYTES))
+    HealthLogLayout.hostReadCommands.set(view, 0, this.readCommands)
+    HealthLogLayout.hostWriteCommands.set(view, 0, this.writeCommands)
+    HealthLogLayout.powerCycles.set(view, 0, 1)
+    HealthLogLayout.powerOnHours.set(view, 0, Math.floor((Date.now() - this.#startedMs) / MS_PER_HOUR))
+    HealthLogLayout.unsafeShutdowns.set(view, 0, this.unsafeShutdowns)
+    HealthLogLayout.mediaErrors.set(view, 0, this.mediaErrors)
+    HealthLogLayout.errorLogEntries.set(view, 0, errorCount)
+    return page
+  }
+}

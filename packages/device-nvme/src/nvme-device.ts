@@ -1,0 +1,179 @@
+import { openBlockBackend } from '@pcikit/block'
+import type { BlockBackend } from '@pcikit/block'
+import { PcikitError } from '@pcikit/core'
+import type {
+  BusMasterSwitch,
+  Device,
+  DeviceIdentity,
+  DmaSpace,
+  Extensions,
+  Logger,
+  PciFunction,
+  Recorder,
+  SharedMemoryFactory
+} from '@pcikit/core'
+import { createPciFunction, deviceSerialNumber, pciExpress, powerManagement, words } from '@pcikit/pci'
+import type { DescribedPciFunction, PciDescription } from '@pcikit/pci'
+import { NvmeController } from './controller.js'
+import { DOORBELL_FILE_BYTES, DOORBELL_PAGE_BYTES, DoorbellPage } from './doorbell-page.js'
+import { Namespace, Namespaces } from './namespace.js'
+import { msiVectorCount, msixVectorCount } from './options.js'
+import type { NvmeOptions } from './options.js'
+import { BAR_BYTES, DOORBELLS_AT } from './registers.js'
+import { nameUuid, randomSerial, serialNumber64, uuidText } from './serial-number.js'
+
+/** [PCIe] "Class Code": mass storage, non-volatile memory, NVM Express I/O controller. */
+const CLASS_CODE = 0x01_08_02
+/** NSIDs that are valid, so that namespaces can be told apart from nonsense. Inactive ones cost nothing. */
+const NAMESPACES_MIN = 32
+const MSIX_ENTRY_BYTES = 16
+
+/** What the device is built with. */
+export interface NvmeDeviceServices {
+  readonly identity: DeviceIdentity
+  readonly dma: DmaSpace
+  readonly busMaster: BusMasterSwitch
+  readonly recorder: Recorder
+  readonly logger: Logger
+  readonly extensions: Extensions
+  /** Only for `doorbells: 'mmap'`. */
+  readonly sharedMemory?: SharedMemoryFactory | undefined
+}
+
+/** The NVMe controller as a device: its PCI function, its back ends, and its life. */
+export class NvmeDevice implements Device {
+  readonly #options: NvmeOptions
+  readonly #services: NvmeDeviceServices
+  readonly #serial: string
+  readonly #page: DoorbellPage | undefined
+  readonly #function: DescribedPciFunction
+  readonly #backends: BlockBackend[] = []
+  #controller: NvmeController | undefined = undefined
+
+  constructor (options: NvmeOptions, services: NvmeDeviceServices) {
+    this.#options = options
+    this.#services = services
+    this.#serial = options.serial ?? randomSerial()
+    this.#page = createDoorbellPage(options, services)
+    const { dma, busMaster, recorder, logger } = services
+    this.#function = createPciFunction(this.#describe(), {
+      dma,
+      busMaster,
+      recorder,
+      logger,
+      onReset: () => this.#controller?.reset()
+    })
+  }
+
+  get function (): PciFunction {
+    return this.#function
+  }
+
+  /** Opens the back ends, one after the other, and the controller over them. */
+  async start (): Promise<void> {
+    const { extensions, logger, dma } = this.#services
+    for (const spec of this.#options.backends) {
+      const context = { blockSize: this.#options.blockSize, logger }
+      this.#backends.push(await openBlockBackend(extensions, spec, context))
+    }
+    const namespaces = this.#backends.map((backend, index) => {
+      const id = index + 1
+      return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
+    })
+    const { queues, queueEntries, graceMs } = this.#options
+    const vectors = Math.max(msixVectorCount(this.#options), msiVectorCount(this.#options))
+    this.#controller = new NvmeController({
+      dma,
+      logger,
+      graceMs,
+      interrupts: this.#function.deviceInterrupts,
+      namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
+      limits: { queues, entries: queueEntries, vectors },
+      identity: this.#identity()
+    }, this.#page)
+  }
+
+  clientGone (): void {
+    this.#controller?.clientGone()
+  }
+
+  /** Every back end is closed, also when one of them fails to. */
+  async close (): Promise<void> {
+    const controller = this.#controller
+    this.#controller = undefined
+    const failures: unknown[] = []
+    await controller?.close().catch((error: unknown) => failures.push(error))
+    for (const backend of this.#backends.splice(0)) {
+      await backend[Symbol.asyncDispose]().catch((error: unknown) => failures.push(error))
+    }
+    this.#page?.close()
+    if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures)
+  }
+
+  #describe (): PciDescription {
+    const { vendorId, deviceId } = this.#options
+    const msixVectors = msixVectorCount(this.#options)
+    const memory = this.#page === undefined ? {} : {
+      memory: {
+        descriptor: this.#page.descriptor,
+        fileOffset: 0,
+        areas: [{ offset: DOORBELLS_AT, byteLength: DOORBELL_PAGE_BYTES }]
+      }
+    }
+    const registers = words({
+      read: offset => this.#controller?.read(offset) ?? 0,
+      write: (offset, value, lanes) => this.#controller?.write(offset, value, lanes)
+    })
+    const msixBar = msixBarBytes(msixVectors)
+    return {
+      identity: { vendorId, deviceId, classCode: CLASS_CODE },
+      bars: [
+        { index: 0, kind: 'memory64', byteLength: BAR_BYTES, handler: registers, ...memory },
+        ...msixVectors === 0 ? [] : [{ index: 4, kind: 'memory32' as const, byteLength: msixBar }]
+      ],
+      interrupts: {
+        intxPin: 1,
+        msi: { vectors: msiVectorCount(this.#options) },
+        ...msixVectors === 0 ? {} : {
+          msix: { vectors: msixVectors, tableBar: 4, tableOffset: 0, pbaBar: 4, pbaOffset: msixBar / 2 }
+        }
+      },
+      capabilities: [powerManagement(), pciExpress()],
+      extendedCapabilities: [deviceSerialNumber(serialNumber64(this.#serial))]
+    }
+  }
+
+  #identity () {
+    const { vendorId, model, firmware, maxTransfer } = this.#options
+    return {
+      vendorId,
+      subsystemVendorId: vendorId,
+      serial: this.#serial,
+      model,
+      firmware,
+      subsystemNqn: `nqn.2014-08.org.nvmexpress:uuid:${uuidText(nameUuid(`${this.#serial}/subsystem`))}`,
+      controllerId: 0,
+      transferBytesMax: maxTransfer,
+      hasVolatileCache: this.#backends.some(backend => backend.hasVolatileCache),
+      supportsDiscard: this.#backends.some(backend => backend.supportsDiscard)
+    }
+  }
+}
+
+/** Table and PBA in halves of a BAR, each on a page of its own, so that a client can map around the table. */
+function msixBarBytes (vectors: number): number {
+  const half = Math.max(4096, 2 ** Math.ceil(Math.log2(vectors * MSIX_ENTRY_BYTES)))
+  return half * 2
+}
+
+function createDoorbellPage (options: NvmeOptions, services: NvmeDeviceServices): DoorbellPage | undefined {
+  if (options.doorbells === 'trap') return undefined
+  if (services.sharedMemory === undefined) {
+    throw new PcikitError(
+      'PCIKIT_SERVICE_NOT_FOUND',
+      'Mapped doorbells need memory that clients can map, and nothing provides SHARED_MEMORY. Use trapped doorbells, ' +
+        'or register a plugin that provides it.'
+    )
+  }
+  return new DoorbellPage(services.sharedMemory.create(`${services.identity.name} doorbells`, DOORBELL_FILE_BYTES))
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+
+/** Largest number of I/O queue pairs. */
+export const IO_QUEUES_MAX = 64
+/** Bytes of the smallest memory page: CAP.MPSMIN is 0. */
+export const PAGE_BYTES_MIN = 4096
+
+const id = z.number().int().min(0).max(0xffff)
+const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value))
+
+/** The options of an NVMe controller. Descriptions and defaults are what the command shows. */
+export const nvmeOptionsSchema = z.strictObject({
+  backends: z.array(z.string()).min(1).max(1024).default(['memory:1GiB'])
+    .describe('storage of each namespace, the first being namespace 1'),
+  blockSize: z.union([z.literal(512), z.literal(4096)]).default(512)
+    .describe('bytes of a logical block'),
+  doorbells: z.enum(['trap', 'mmap']).default('trap')
+    .describe(
+      'trap: doorbell writes are messages, an idle device costs nothing; mmap: the client maps the doorbells and the device polls them'
+    ),
+  serial: z.string().regex(/^[ -~]{1,20}$/, 'at most 20 printable ASCII characters').optional()
+    .describe('serial number; random unless given. Give one where the guest must know the disk again'),
+  model: z.string().regex(/^[ -~]{1,40}$/, 'at most 40 printable ASCII characters').default('pcikit NVMe Controller')
+    .describe('model number'),
+  firmware: z.string().regex(/^[ -~]{1,8}$/, 'at most 8 printable ASCII characters').default('1.0')
+    .describe('firmware revision'),
+  queues: z.number().int().min(1).max(IO_QUEUES_MAX).default(IO_QUEUES_MAX)
+    .describe('I/O queue pairs at most'),
+  queueEntries: z.number().int().min(2).max(65536).default(1024)
+    .describe('entries of an I/O queue at most'),
+  msixVectors: z.number().int().min(0).max(2048).optional()
+    .describe('MSI-X vectors; one for each queue pair and one for the admin queue unless given. 0: MSI only'),
+  maxTransfer: z.number().int().min(PAGE_BYTES_MIN).max(8 * 1024 * 1024).default(1024 * 1024)
+    .refine(isPowerOfTwo, 'a power of two')
+    .describe('bytes of one command at most, a power of two'),
+  graceMs: z.number().int().min(0).max(3_600_000).default(2000)
+    .describe(
+      'how long memory may stay away under a queue before the controller reports a fatal error, in milliseconds'
+    ),
+  vendorId: id.default(0x1234).describe('PCI vendor ID, and subsystem vendor ID'),
+  deviceId: id.default(0x4e56).describe('PCI device ID, and subsystem ID')
+})
+
+/** The options as their schema parsed them. */
+export type NvmeOptions = z.output<typeof nvmeOptionsSchema>
+
+/** MSI-X vectors of the function: those asked for, or one for each completion queue. */
+export function msixVectorCount (options: NvmeOptions): number {
+  return options.msixVectors ?? options.queues + 1
+}
+
+/** MSI vectors of the function: a power of two, at most 32. [PCIe] "Message Control Register for MSI". */
+export function msiVectorCount (options: NvmeOptions): number {
+  return Math.min(32, 2 ** Math.ceil(Math.log2(options.queues + 1)))
+}

@@ -1,0 +1,229 @@
+import { assert, DmaAccess, DmaFault } from '@pcikit/core'
+import type { DmaSpace, DmaWindow } from '@pcikit/core'
+import type { Command } from '../command.js'
+import type { CommandPool } from '../command-pool.js'
+import { CompletionLayout, completionStatusWord } from '../layouts/completion.js'
+import type { QueuePlace, SubmissionQueue } from './submission-queue.js'
+
+const ENTRY_BYTES = CompletionLayout.byteLength
+/** Completions sent at once where the client does not share the ring. */
+const MESSAGE_ENTRIES = 64
+
+/** How a completion queue interrupts the host. */
+export interface CompletionInterrupt {
+  readonly vector: number
+  /** IEN of Create I/O Completion Queue. */
+  readonly isEnabled: boolean
+}
+
+/**
+ * A completion queue: what is to be told to the host, in order, and the ring it is told in. Each command has a place in
+ * the ring from its fetch on, so the ring never overruns; what has none (events) waits in the list until the host has
+ * consumed something. [NVMe-Base] "Completion Queues", "Phase Tag".
+ *
+ * ```
+ *   reserved (in flight) ─► waiting (list) ─► used (ring) ─► consumed by the host's head doorbell
+ *   reserved + waiting + used <= size - 1 whenever a command is fetched
+ * ```
+ */
+export class CompletionQueue {
+  readonly id: number
+  readonly size: number
+  readonly vector: number
+  readonly hasInterrupts: boolean
+  readonly #dma: DmaSpace
+  readonly #pool: CommandPool
+  readonly #window: DmaWindow
+  readonly #iova: number
+  /** What the head doorbell said last. */
+  head = 0
+  /** What the mapped doorbell was when it was looked at last. */
+  doorbell = 0
+  isOpen = true
+  /** In the scheduler's list of queues to publish. */
+  isListed = false
+  /** In the scheduler's list of queues to interrupt for. */
+  isNoticeDue = false
+  /** Its memory is gone. See `fault`. */
+  isStalled = false
+  /** The host was not yet seen to consume everything: the level of INTx. */
+  isRaised = false
+  fault: DmaFault = DmaFault.NONE
+  /** How many submission queues post here. */
+  userCount = 0
+  #tail = 0
+  #phase = 1
+  #reserved = 0
+  #first: Command | undefined = undefined
+  #last: Command | undefined = undefined
+  #waiting = 0
+  /** Entries sent by message and not acknowledged. The host may consume them before we know. */
+  #inDoubt = 0
+  #sent: Uint8Array | undefined = undefined
+  readonly #blocked: SubmissionQueue[] = []
+
+  constructor (dma: DmaSpace, pool: CommandPool, place: QueuePlace, interrupt: CompletionInterrupt) {
+    this.id = place.id
+    this.size = place.size
+    this.vector = interrupt.vector
+    this.hasInterrupts = interrupt.isEnabled
+    this.#dma = dma
+    this.#pool = pool
+    this.#iova = place.iova
+    this.#window = dma.openWindow(place.iova, place.size * ENTRY_BYTES, DmaAccess.WRITE)
+  }
+
+  /** Entries in the ring that the host has not consumed. */
+  get used (): number {
+    const used = this.#tail + this.#inDoubt - this.head
+    return used < 0 ? used + this.size : used
+  }
+
+  /** How many more commands may be fetched for this queue. */
+  get room (): number {
+    const ringed = this.#tail >= this.head ? this.#tail - this.head : this.#tail - this.head + this.size
+    return this.size - 1 - ringed - this.#waiting - this.#reserved
+  }
+
+  get hasWaiting (): boolean {
+    return this.#first !== undefined
+  }
+
+  /** A command was fetched: it has a place. */
+  reserve (): void {
+    this.#reserved++
+  }
+
+  /** A command gives its place up, because it may stay forever or ends without a completion. */
+  unreserve (): void {
+    assert(this.#reserved > 0, 'a place in a completion queue is given up once')
+    this.#reserved--
+  }
+
+  /** A command is done and waits to be told. It no longer counts as reserved. */
+  enqueue (command: Command): void {
+    command.next = undefined
+    if (this.#last === undefined) this.#first = command
+    else this.#last.next = command
+    this.#last = command
+    this.#waiting++
+  }
+
+  /**
+   * Writes what waits, as far as there is room, and returns how much was written. Where the client has to be asked,
+   * `later` is called with how much it took. Stops at a fault: see `fault`.
+   */
+  publish (later: (queue: CompletionQueue, count: number) => void): number {
+    this.fault = DmaFault.NONE
+    let count = 0
+    while (this.#first !== undefined && this.#inDoubt === 0 && this.used < this.size - 1) {
+      const window = this.#window
+      if (!window.locate(this.#tail * ENTRY_BYTES, ENTRY_BYTES)) {
+        this.fault = window.fault
+        return this.fault === DmaFault.NONE ? count + this.#send(later) : count
+      }
+      this.#write(this.#first, window.view, window.position)
+      Atomics.store(window.words, (window.position + CompletionLayout.statusWord.offset) >>> 2, this.#statusWord(0))
+      this.#advance()
+      count++
+    }
+    return count
+  }
+
+  /** Takes the head doorbell. False: the host cannot have consumed that much, and nothing changed. */
+  consume (head: number): boolean {
+    if (head >= this.size) return false
+    const consumed = head >= this.head ? head - this.head : head - this.head + this.size
+    if (consumed > this.used) return false
+    this.head = head
+    return true
+  }
+
+  /** A submission queue stops until there is room. */
+  block (queue: SubmissionQueue): void {
+    queue.isWaiting = true
+    this.#blocked.push(queue)
+  }
+
+  /** The submission queues that may go on, if there is room. */
+  unblock (): SubmissionQueue | undefined {
+    if (this.#blocked.length === 0 || this.room <= 0) return undefined
+    const queue = this.#blocked.pop()!
+    queue.isWaiting = false
+    return queue
+  }
+
+  /** Forgets the ring and everything that waits. */
+  close (): void {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.#window.close()
+    for (let command = this.#first; command !== undefined;) {
+      const next: Command | undefined = command.next
+      this.#pool.release(command)
+      command = next
+    }
+    this.#first = this.#last = undefined
+    this.#waiting = 0
+  }
+
+  /** All but the last word, which carries the phase tag. */
+  #write (command: Command, view: DataView, base: number): void {
+    const queue = command.queue!
+    CompletionLayout.result.set(view, base, command.result)
+    CompletionLayout.reserved.set(view, base, 0)
+    CompletionLayout.sqhd.set(view, base, queue.head)
+    CompletionLayout.sqid.set(view, base, queue.id)
+  }
+
+  /** The last word of the first one waiting, with the phase tag of the entry `ahead` of the tail. */
+  #statusWord (ahead: number, command: Command = this.#first!): number {
+    const phase = this.#tail + ahead < this.size ? this.#phase : this.#phase ^ 1
+    return completionStatusWord(command.cid, command.statusField, phase)
+  }
+
+  #advance (): void {
+    const command = this.#first!
+    this.#first = command.next
+    if (this.#first === undefined) this.#last = undefined
+    this.#waiting--
+    this.#tail++
+    if (this.#tail === this.size) {
+      this.#tail = 0
+      this.#phase ^= 1
+    }
+    this.#pool.release(command)
+  }
+
+  /** Sends a run of entries, up to the end of the ring. */
+  #send (later: (queue: CompletionQueue, count: number) => void): number {
+    const count = Math.min(this.#waiting, this.size - 1 - this.used, this.size - this.#tail, MESSAGE_ENTRIES)
+    const written = this.#dma.write(this.#iova + this.#tail * ENTRY_BYTES, this.#compose(count))
+    if (typeof written === 'number') return this.#sentRun(count, written)
+    this.#inDoubt = count
+    void written.then(fault => {
+      if (!this.isOpen) return
+      this.#inDoubt = 0
+      later(this, this.#sentRun(count, fault))
+    })
+    return 0
+  }
+
+  #compose (count: number): Uint8Array {
+    this.#sent ??= new Uint8Array(MESSAGE_ENTRIES * ENTRY_BYTES)
+    const view = new DataView(this.#sent.buffer)
+    let command = this.#first
+    for (let index = 0; index < count && command !== undefined; index++, command = command.next) {
+      this.#write(command, view, index * ENTRY_BYTES)
+      CompletionLayout.statusWord.set(view, index * ENTRY_BYTES, this.#statusWord(index, command))
+    }
+    return this.#sent.subarray(0, count * ENTRY_BYTES)
+  }
+
+  #sentRun (count: number, fault: DmaFault): number {
+    this.fault = fault
+    if (fault !== DmaFault.NONE) return 0
+    for (let index = 0; index < count; index++) this.#advance()
+    return count
+  }
+}

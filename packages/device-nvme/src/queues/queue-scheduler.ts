@@ -1,0 +1,282 @@
+import { DmaFault } from '@pcikit/core'
+import type { Command } from '../command.js'
+import type { CommandPool } from '../command-pool.js'
+import type { CompletionQueue } from './completion-queue.js'
+import type { StallWatch } from './stall-watch.js'
+import type { SubmissionQueue } from './submission-queue.js'
+
+/** Commands taken from one queue before the next one has its turn. */
+const BATCH_COMMANDS = 32
+/** Commands executed before the event loop has its turn. */
+const TURN_COMMANDS = 256
+
+/** What the scheduler hands over to. */
+export interface SchedulerPorts {
+  /** Executes a command. Must not throw. */
+  execute(command: Command): void
+  /** Interrupts the host, once for each turn in which completions were published. */
+  notify(queue: CompletionQueue): void
+  readonly stalls: StallWatch
+}
+
+/**
+ * Serves queues. A doorbell only lists its queue; a turn, scheduled once, takes commands from the listed queues round
+ * robin, publishes completions as runs, interrupts once for each completion queue, and gives the event loop its turn
+ * before it goes on. [NVMe-Base] "Round Robin Arbitration".
+ */
+export class QueueScheduler {
+  readonly #pool: CommandPool
+  readonly #ports: SchedulerPorts
+  #listed: SubmissionQueue[] = []
+  #spare: SubmissionQueue[] = []
+  readonly #publishable: CompletionQueue[] = []
+  readonly #noticeable: CompletionQueue[] = []
+  readonly #stalledSubmission: SubmissionQueue[] = []
+  readonly #stalledCompletion: CompletionQueue[] = []
+  #immediate: NodeJS.Immediate | undefined = undefined
+  #isInTurn = false
+  #isHalted = false
+  #isSuspended = false
+  /** Somebody calls `run` in a loop, so no turn has to be scheduled. */
+  #isDriven = false
+  readonly #turn = (): void => {
+    this.#immediate = undefined
+    this.run()
+  }
+  readonly #publishedLater = (queue: CompletionQueue, count: number): void => {
+    this.#published(queue, count)
+    if (queue.hasWaiting) this.completionReady(queue)
+    this.#schedule()
+  }
+
+  constructor (pool: CommandPool, ports: SchedulerPorts) {
+    this.#pool = pool
+    this.#ports = ports
+  }
+
+  /** Set while somebody calls {@link run} in a loop: no turn has to be scheduled then. */
+  set isDriven (value: boolean) {
+    this.#isDriven = value
+    if (!value && (this.#listed.length > 0 || this.#publishable.length > 0)) this.#schedule()
+  }
+
+  /** A queue may have something to fetch. */
+  wake (queue: SubmissionQueue): void {
+    if (queue.isListed || !queue.isServable) return
+    queue.isListed = true
+    this.#listed.push(queue)
+    this.#schedule()
+  }
+
+  /** A completion queue has something to publish. */
+  completionReady (queue: CompletionQueue): void {
+    if (queue.isListed || queue.isStalled) return
+    queue.isListed = true
+    this.#publishable.push(queue)
+    this.#schedule()
+  }
+
+  /** The host consumed completions, or a command gave its place up. */
+  roomMade (queue: CompletionQueue): void {
+    if (queue.hasWaiting) this.completionReady(queue)
+    for (let waiter = queue.unblock(); waiter !== undefined; waiter = queue.unblock()) this.wake(waiter)
+  }
+
+  /** Memory came: whatever waited for memory looks again. */
+  memoryCame (): void {
+    for (const queue of this.#stalledSubmission.splice(0)) {
+      queue.isStalled = false
+      this.wake(queue)
+    }
+    for (const queue of this.#stalledCompletion.splice(0)) {
+      queue.isStalled = false
+      if (queue.isOpen) this.completionReady(queue)
+    }
+    this.#schedule()
+  }
+
+  /** Whether a queue waits for memory. While Bus Master Enable is clear it may wait for as long as it takes. */
+  get isStalled (): boolean {
+    return this.#stalledSubmission.some(isMissingMemory) || this.#stalledCompletion.some(isMissingMemory)
+  }
+
+  /**
+   * The client is gone. Nothing is served or told until one rings a doorbell: its queues may be where another client
+   * has something else, and nobody is waiting.
+   */
+  suspend (): void {
+    this.#isSuspended = true
+    this.#ports.stalls.end()
+  }
+
+  /** A client rang a doorbell. */
+  resume (): void {
+    if (!this.#isSuspended) return
+    this.#isSuspended = false
+    this.memoryCame()
+  }
+
+  /** Stops until {@link reset}. */
+  halt (): void {
+    this.#isHalted = true
+    this.#ports.stalls.end()
+  }
+
+  /** Forgets every queue: they were closed. */
+  reset (): void {
+    this.#listed.length = 0
+    this.#publishable.length = 0
+    this.#noticeable.length = 0
+    this.#stalledSubmission.length = 0
+    this.#stalledCompletion.length = 0
+    this.#isHalted = false
+    this.#isSuspended = false
+    this.#ports.stalls.end()
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate)
+    this.#immediate = undefined
+  }
+
+  /** One turn. Returns how many commands it took. */
+  run (): number {
+    if (this.#isHalted || this.#isSuspended || this.#isInTurn) return 0
+    if (this.#listed.length === 0 && this.#publishable.length === 0 && this.#noticeable.length === 0) {
+      this.#watchStalls()
+      return 0
+    }
+    this.#isInTurn = true
+    let served = 0
+    while (this.#listed.length > 0 && served < TURN_COMMANDS) {
+      served += this.#round()
+      this.#publish()
+    }
+    this.#publish()
+    this.#notify()
+    this.#isInTurn = false
+    this.#watchStalls()
+    if (this.#listed.length > 0 || this.#publishable.length > 0) this.#schedule()
+    return served
+  }
+
+  #round (): number {
+    const queues = this.#listed
+    this.#listed = this.#spare
+    let served = 0
+    for (let index = 0; index < queues.length && !this.#isHalted; index++) {
+      const queue = queues[index]!
+      queue.isListed = false
+      served += this.#serve(queue)
+      this.wake(queue)
+    }
+    queues.length = 0
+    this.#spare = queues
+    return served
+  }
+
+  #serve (queue: SubmissionQueue): number {
+    const completionQueue = queue.completionQueue
+    for (let served = 0; served < BATCH_COMMANDS; served++) {
+      if (!queue.isServable || this.#isHalted) return served
+      if (completionQueue.room <= 0) {
+        completionQueue.block(queue)
+        return served
+      }
+      const command = this.#pool.take(queue)
+      if (!queue.fetch(command)) {
+        this.#pool.release(command)
+        if (queue.fault === DmaFault.NONE) return served + this.#fetchRun(queue)
+        this.#stallSubmission(queue)
+        return served
+      }
+      this.#start(command, queue)
+    }
+    return BATCH_COMMANDS
+  }
+
+  #start (command: Command, queue: SubmissionQueue): void {
+    command.isActive = true
+    queue.inFlight++
+    queue.completionQueue.reserve()
+    this.#ports.execute(command)
+  }
+
+  /** Fetches entries that are not in one piece of shared memory. */
+  #fetchRun (queue: SubmissionQueue): number {
+    const count = queue.runLength(queue.completionQueue.room)
+    const reading = queue.readRun(count)
+    if (typeof reading === 'number') return this.#startRun(queue, count, reading)
+    queue.isFetching = true
+    void reading.then(fault => {
+      queue.isFetching = false
+      if (!queue.isOpen || queue.isEnding || this.#isHalted) return
+      this.#startRun(queue, count, fault)
+      this.wake(queue)
+      this.#schedule()
+    })
+    return 0
+  }
+
+  #startRun (queue: SubmissionQueue, count: number, fault: DmaFault): number {
+    queue.fault = fault
+    if (fault !== DmaFault.NONE) {
+      this.#stallSubmission(queue)
+      return 0
+    }
+    for (let index = 0; index < count && queue.isOpen; index++) {
+      const command = this.#pool.take(queue)
+      queue.loadRead(command, index)
+      this.#start(command, queue)
+    }
+    return count
+  }
+
+  #publish (): void {
+    const queues = this.#publishable
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      queue.isListed = false
+      if (queue.isOpen) this.#published(queue, queue.publish(this.#publishedLater))
+    }
+    queues.length = 0
+  }
+
+  #notify (): void {
+    const queues = this.#noticeable
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      queue.isNoticeDue = false
+      if (queue.isOpen) this.#ports.notify(queue)
+    }
+    queues.length = 0
+  }
+
+  #published (queue: CompletionQueue, count: number): void {
+    if (count > 0 && !queue.isNoticeDue) {
+      queue.isNoticeDue = true
+      this.#noticeable.push(queue)
+    }
+    if (queue.fault === DmaFault.NONE || queue.isStalled) return
+    queue.isStalled = true
+    this.#stalledCompletion.push(queue)
+  }
+
+  #stallSubmission (queue: SubmissionQueue): void {
+    queue.isStalled = true
+    this.#stalledSubmission.push(queue)
+  }
+
+  #watchStalls (): void {
+    if (this.#stalledSubmission.length === 0 && this.#stalledCompletion.length === 0) this.#ports.stalls.end()
+    else if (this.isStalled) this.#ports.stalls.begin()
+    else this.#ports.stalls.end()
+  }
+
+  #schedule (): void {
+    if (this.#immediate !== undefined || this.#isInTurn || this.#isDriven) return
+    if (this.#isHalted || this.#isSuspended) return
+    this.#immediate = setImmediate(this.#turn)
+  }
+}
+
+function isMissingMemory (queue: SubmissionQueue | CompletionQueue): boolean {
+  return queue.isOpen && queue.fault !== DmaFault.BUS_MASTER_OFF
+}
