@@ -10,7 +10,7 @@ export class InFlight {
   /** Once for each `begin`. */
   end (): void {
     this.#count -= 1
-    if (this.#count === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+    if (this.#count === 0) { for (const resolve of this.#waiting.splice(0)) resolve() }
   }
 
   /** Counts `work` until it settles. */

@@ -1,0 +1,6 @@
+export { describeBlockBackend } from './block-backend.js'
+export type { BlockBackendFixture } from './block-backend.js'
+export { describeDmaManager } from './dma-manager.js'
+export type { DmaManagerFixture, DmaManagerRequest } from './dma-manager.js'
+export { describePciFunction } from './pci-function.js'
+export type { PciFunctionFixture, PciFunctionUnderTest } from './pci-function.js'
