@@ -1,4 +1,5 @@
-import { contribute, definePlugin, PLUGIN_API_VERSION, TRANSPORT } from '@pcikit/core'
+import { contribute, definePlugin, PLUGIN_API_VERSION, SERVICE, SHARED_MEMORY, TRANSPORT } from '@pcikit/core'
+import { FileMemoryFactory } from './file-memory-factory.js'
 import { socketOptions } from './options.js'
 import { SocketTransport } from './socket-transport.js'
 
@@ -11,6 +12,12 @@ export default definePlugin({
       summary: 'The vfio-user protocol on a UNIX socket, for virtual machines.',
       options: socketOptions,
       provider: { useClass: SocketTransport }
+    }),
+    contribute(SERVICE, {
+      name: 'shared-memory',
+      summary: 'Memory of a device that clients map, such as a page of doorbells.',
+      token: SHARED_MEMORY,
+      provider: { useFactory: () => new FileMemoryFactory() }
     })
   ]
 })
