@@ -1,4 +1,4 @@
-import { describePciFunction } from '../../testkit/src/compliance/pci-function.js'
+import { describePciFunction } from '@pcikit/testkit/compliance'
 import { powerManagement } from '../src/index.js'
 import { createFunction } from './services.js'
 
