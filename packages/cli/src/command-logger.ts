@@ -19,8 +19,9 @@ export function createLogger (options: LoggerOptions): Logger {
     pretty({
       destination: STDERR,
       sync: true,
+      singleLine: true,
       colorize: process.stderr.isTTY,
-      ignore: 'pid,hostname,device',
+      ignore: 'pid,hostname,device,address',
       messageFormat: (line, key) =>
         `${typeof line['device'] === 'string' ? `${line['device']}: ` : ''}${String(line[key])}`
     })
