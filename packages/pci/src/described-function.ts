@@ -204,7 +204,7 @@ class ConfiguredFunction implements DescribedPciFunction {
     const isBusMaster = isAwake && Command.BUS_MASTER_ENABLE.isSet(this.config.get('COMMAND_STATUS'))
     if (isBusMaster !== this.#isBusMaster) {
       this.#isBusMaster = isBusMaster
-      this.#services.recorder.record({ type: 'bus-master', enabled: isBusMaster })
+      // The record of it is kept by what is behind the switch: the DMA manager.
       this.#services.busMaster.setBusMaster(isBusMaster)
     }
     this.#interrupts.setSending(isAwake, isBusMaster)
