@@ -63,7 +63,8 @@ export class SparseMemory {
   read (at: number, target: Uint8Array, offset: number, length: number): void {
     const page = Math.floor(at / PAGE_BYTES)
     if (length === PAGE_BYTES && at === page * PAGE_BYTES && this.#written[page] === 1) {
-      target.set(this.#views.view(page, this.#bufferAt(at), at % WINDOW_BYTES), offset)
+      const index = Math.floor(at / WINDOW_BYTES)
+      target.set(this.#views.view(page, this.#bufferOf(index), at - index * WINDOW_BYTES), offset)
     } else {
       this.#readRuns(at, target, offset, length)
     }
@@ -78,9 +79,10 @@ export class SparseMemory {
     const sourceOffset = source.byteOffset + offset
     let done = 0
     while (done < length) {
-      const inWindow = (at + done) % WINDOW_BYTES
+      const index = Math.floor((at + done) / WINDOW_BYTES)
+      const inWindow = at + done - index * WINDOW_BYTES
       const part = Math.min(length - done, WINDOW_BYTES - inWindow)
-      this.#windowAt(at + done).set(new Uint8Array(this.#sourceBuffer, sourceOffset + done, part), inWindow)
+      this.#windowOf(index).set(new Uint8Array(this.#sourceBuffer, sourceOffset + done, part), inWindow)
       done += part
     }
     const endPage = Math.ceil((at + length) / PAGE_BYTES)
@@ -123,7 +125,8 @@ export class SparseMemory {
       const position = at + done
       const run = this.#runLength(position, length - done)
       if (this.#written[Math.floor(position / PAGE_BYTES)] === 1) {
-        target.set(new Uint8Array(this.#bufferAt(position), position % WINDOW_BYTES, run), offset + done)
+        const index = Math.floor(position / WINDOW_BYTES)
+        target.set(new Uint8Array(this.#bufferOf(index), position - index * WINDOW_BYTES, run), offset + done)
       } else {
         target.fill(0, offset + done, offset + done + run)
       }
@@ -146,19 +149,18 @@ export class SparseMemory {
     let at = from
     while (at < end) {
       const run = this.#runLength(at, end - at)
-      const inWindow = at % WINDOW_BYTES
-      if (this.#written[Math.floor(at / PAGE_BYTES)] === 1) this.#windowAt(at).fill(0, inWindow, inWindow + run)
+      const index = Math.floor(at / WINDOW_BYTES)
+      const inWindow = at - index * WINDOW_BYTES
+      if (this.#written[Math.floor(at / PAGE_BYTES)] === 1) this.#windowOf(index).fill(0, inWindow, inWindow + run)
       at += run
     }
   }
 
-  #windowAt (at: number): Uint8Array {
-    const index = Math.floor(at / WINDOW_BYTES)
+  #windowOf (index: number): Uint8Array {
     return this.#windows[index] ?? this.#openWindow(index)
   }
 
-  #bufferAt (at: number): ArrayBuffer {
-    const index = Math.floor(at / WINDOW_BYTES)
+  #bufferOf (index: number): ArrayBuffer {
     return this.#buffers[index] ?? this.#openWindow(index).buffer
   }
 

@@ -10,9 +10,9 @@ import type { ScratchFolder } from './scratch-folder.js'
 const BLOCK_SIZE = 512
 const BLOCK_COUNT = 512
 
-/** SEED replays a run, FUZZ_SECONDS lengthens it. A failure prints its seed. */
+/** SEED replays a run, FUZZ_MS lengthens it. A failure prints its seed. */
 const seed = process.env['SEED']
-const limitMs = Number(process.env['FUZZ_SECONDS'] ?? 5) * 1000
+const limitMs = Number(process.env['FUZZ_MS'] ?? 10_000)
 const parameters = {
   numRuns: Number.MAX_SAFE_INTEGER,
   interruptAfterTimeLimit: limitMs,
