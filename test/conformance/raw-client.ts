@@ -106,14 +106,21 @@ export function version (json?: string, { major = 0, minor = 0 } = {}): Uint8Arr
   return json === undefined ? numbers : join(numbers, text(json))
 }
 
-/** A connection to the server under test. */
+/**
+ * A connection to the server under test. It reads as QEMU does: a header must arrive in one piece, and descriptors with
+ * the header of the message that they belong to.
+ */
 export class RawClient {
   readonly socket: UnixSocket
-  #bytes = new Uint8Array(0)
+  readonly #received: Received[] = []
+  readonly #waiting: (() => void)[] = []
+  #header: DataView | undefined = undefined
   #descriptors: number[] = []
-  #received: Received[] = []
-  #hasEnded = false
-  #wake: (() => void) | undefined = undefined
+  #payload = new Uint8Array(0)
+  #payloadBytes = 0
+  #failure: Error | undefined = undefined
+  /** Takes messages as they come, in place of `next`, while it is set. */
+  responder: ((received: Received) => void) | undefined = undefined
 
   constructor (socket: UnixSocket) {
     this.socket = socket
@@ -162,15 +169,15 @@ export class RawClient {
   /** The next message of the server. Rejects when the connection ends first. */
   async next (): Promise<Received> {
     while (this.#received.length === 0) {
-      if (this.#hasEnded) throw new Error('The server closed the connection')
-      await new Promise<void>(resolve => { this.#wake = resolve })
+      if (this.#failure !== undefined) throw this.#failure
+      await this.#changed()
     }
     return this.#received.shift()!
   }
 
   /** Resolves when the server has closed the connection. */
   async ended (): Promise<void> {
-    while (!this.#hasEnded) await new Promise<void>(resolve => { this.#wake = resolve })
+    while (this.#failure === undefined) await this.#changed()
   }
 
   /** How many messages came that nobody took. */
@@ -179,7 +186,7 @@ export class RawClient {
   }
 
   get hasEnded (): boolean {
-    return this.#hasEnded
+    return this.#failure !== undefined
   }
 
   close (): void {
@@ -187,37 +194,57 @@ export class RawClient {
     for (const { descriptors } of this.#received) descriptors.forEach(closeDescriptor)
   }
 
-  #read (): void {
-    const chunk = new Uint8Array(256 << 10)
-    const received = this.socket.receive(chunk, 0, chunk.length, this.#descriptors)
-    if (received === WOULD_BLOCK) return
-    if (received <= 0) {
-      this.#hasEnded = true
-      this.socket.onReadable(undefined)
-    } else {
-      this.#bytes = join(this.#bytes, chunk.subarray(0, received))
-      this.#cut()
-    }
-    this.#wake?.()
+  #changed (): Promise<void> {
+    return new Promise(resolve => { this.#waiting.push(resolve) })
   }
 
-  #cut (): void {
-    for (;;) {
-      const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length)
-      if (view.byteLength < 16 || view.byteLength < view.getUint32(4, true)) return
-      const size = view.getUint32(4, true)
-      this.#received.push({
-        id: view.getUint16(0, true),
-        command: view.getUint16(2, true),
-        size,
-        flags: view.getUint32(8, true),
-        errno: view.getUint32(12, true),
-        payload: new DataView(this.#bytes.slice(16, size).buffer),
-        descriptors: this.#descriptors
-      })
-      this.#descriptors = []
-      this.#bytes = this.#bytes.slice(size)
+  #read (): void {
+    while (this.#failure === undefined && this.#readPiece());
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+
+  #readPiece (): boolean {
+    if (this.#header === undefined) return this.#readHeader()
+    if (this.#payloadBytes < this.#payload.length) {
+      const room = this.#payload.length - this.#payloadBytes
+      const received = this.socket.receive(this.#payload, this.#payloadBytes, room)
+      if (received <= 0) return this.#stop(received)
+      this.#payloadBytes += received
+      if (this.#payloadBytes < this.#payload.length) return true
     }
+    const header = this.#header
+    const received: Received = {
+      id: header.getUint16(0, true),
+      command: header.getUint16(2, true),
+      size: header.getUint32(4, true),
+      flags: header.getUint32(8, true),
+      errno: header.getUint32(12, true),
+      payload: new DataView(this.#payload.buffer),
+      descriptors: this.#descriptors
+    }
+    this.#header = undefined
+    if (this.responder === undefined) this.#received.push(received)
+    else this.responder(received)
+    return true
+  }
+
+  #readHeader (): boolean {
+    const bytes = new Uint8Array(16)
+    this.#descriptors = []
+    const received = this.socket.receive(bytes, 0, 16, this.#descriptors)
+    if (received <= 0) return this.#stop(received)
+    if (received < 16) return this.#stop(0, `The header came in pieces, the first of ${received} bytes`)
+    this.#header = new DataView(bytes.buffer)
+    this.#payload = new Uint8Array(this.#header.getUint32(4, true) - 16)
+    this.#payloadBytes = 0
+    return true
+  }
+
+  #stop (result: number, why = 'The server closed the connection'): boolean {
+    if (result === WOULD_BLOCK) return false
+    this.#failure = new Error(why)
+    this.socket.onReadable(undefined)
+    return false
   }
 }
 

@@ -100,11 +100,18 @@ export class MessageDmaPort implements DmaPort {
     const refusal = await this.#tell(iova, source, guess).then(() => undefined, (error: Error) => error)
     // Every client understands a message in the specification's layout, so that one is refused for another reason.
     if (refusal !== undefined && guess === 'specification') throw refusal
-    if (refusal === undefined) await this.#readPiece(iova, copy).catch(() => undefined)
-    const found: DmaMessageLayout | undefined = refusal === undefined ? this.#layout : 'specification'
+    const found = refusal === undefined ? await this.#layoutAfterWrite(iova, copy) : 'specification'
     if (found === undefined || found === guess) return
     await this.#tell(iova, source, found)
     this.#decide(found)
+  }
+
+  /** What reading back tells after a first write, of data that was not all zero. */
+  async #layoutAfterWrite (iova: number, copy: Uint8Array): Promise<DmaMessageLayout | undefined> {
+    const isRead = await this.#readPiece(iova, copy).then(() => true, () => false)
+    if (this.#layout !== undefined || !isRead || !isZero(copy)) return this.#layout
+    // Nothing arrived: in QEMU's layout the data of a short message was where the count's upper half is zero.
+    return this.#likelyLayout === 'qemu' ? 'specification' : 'qemu'
   }
 
   /** After the first write: memory that cannot be read leaves the likely layout. */
