@@ -1,0 +1,170 @@
+import { DiskVerifier, GuestFile } from '@pcikit/testkit'
+import type { GuestMemory, GuestRegion, IoQueue } from '@pcikit/testkit'
+import { afterEach, describe, expect, it } from 'vitest'
+import { attachGuest, BLOCK_BYTES, Cleanup, serve } from './testbed.js'
+import type { Guest } from './testbed.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const QUEUE_REGION_BYTES = 64 * KIB
+const QUEUE_IOVA = 0x10_0000
+const DATA_IOVA = 0x100_0000
+
+const cleanup = new Cleanup()
+afterEach(() => cleanup.run())
+
+/** One region for queues, whose file has room for it to move, and one for everything else. */
+function layOut (memory: GuestMemory): void {
+  const file = GuestFile.create(4 * QUEUE_REGION_BYTES)
+  memory.add({ iova: QUEUE_IOVA, byteLength: QUEUE_REGION_BYTES, file })
+  memory.reserve(QUEUE_IOVA, QUEUE_REGION_BYTES)
+  memory.add({ iova: DATA_IOVA, byteLength: 16 * MIB })
+}
+
+function queueRegion (guest: Guest): GuestRegion {
+  return guest.memory.regions[0]!
+}
+
+/** Both queues of a pair in the region that moves; the admin queues elsewhere. */
+async function createQueue (guest: Guest, depth: number): Promise<IoQueue> {
+  await guest.driver.enable()
+  await guest.driver.admin.setQueueCount(1)
+  const submissionIova = QUEUE_IOVA
+  return guest.driver.createQueuePair({ id: 1, depth, submissionIova, completionIova: QUEUE_IOVA + 32 * KIB })
+}
+
+function verifier (guest: Guest, seed: number): DiskVerifier {
+  const { memory } = guest
+  return new DiskVerifier({ memory, nsid: 1, blockBytes: BLOCK_BYTES, blockCount: 2048, transferBlocksMax: 16, seed })
+}
+
+describe('a region that holds queues and comes back at the same address with another place in the file', () => {
+  it.each([{ doorbells: 'trap' as const }, { doorbells: 'mmap' as const }])(
+    'is used at its new place and never at the old one, with doorbells by $doorbells',
+    async ({ doorbells }) => {
+      const { path } = await serve(cleanup, { doorbells })
+      const guest = await attachGuest(cleanup, path, { layOut, doorbells })
+      const queue = await createQueue(guest, 16)
+      const before = new Uint8Array(BLOCK_BYTES).fill(0x11)
+      await queue.writeBytes(1, 0, BLOCK_BYTES, before)
+      const left = await guest.memory.move(guest.client, queueRegion(guest), 2 * QUEUE_REGION_BYTES)
+      const after = new Uint8Array(BLOCK_BYTES).fill(0x22)
+      await queue.writeBytes(1, 1, BLOCK_BYTES, after)
+      expect(await queue.readBytes(1, 0, BLOCK_BYTES, BLOCK_BYTES)).toEqual(before)
+      expect(await queue.readBytes(1, 1, BLOCK_BYTES, BLOCK_BYTES)).toEqual(after)
+      expect(left.isUntouched).toBe(true)
+      expect(guest.driver.anomalies).toEqual([])
+    }
+  )
+
+  it('is used in another file as well', async () => {
+    const { path } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const queue = await createQueue(guest, 16)
+    await queue.flush(1)
+    const file = GuestFile.create(QUEUE_REGION_BYTES)
+    const left = await guest.memory.move(guest.client, queueRegion(guest), 0, file)
+    await queue.writeBytes(1, 5, BLOCK_BYTES, new Uint8Array(BLOCK_BYTES).fill(0x33))
+    const read = await queue.readBytes(1, 5, BLOCK_BYTES, BLOCK_BYTES)
+    expect(read).toEqual(new Uint8Array(BLOCK_BYTES).fill(0x33))
+    expect(left.isUntouched).toBe(true)
+  })
+
+  it('can move a hundred times between commands, through every lap of the queue', async () => {
+    const { path } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const queue = await createQueue(guest, 8)
+    const disk = verifier(guest, 100)
+    let untouched = true
+    for (let round = 0; round < 100; round++) {
+      await disk.run([queue], { depth: 7, commands: 11 })
+      const left = await guest.memory.move(guest.client, queueRegion(guest), (round % 3 + 1) * QUEUE_REGION_BYTES)
+      await disk.run([queue], { depth: 3, commands: 3 })
+      untouched &&= left.isUntouched
+    }
+    await disk.check(queue)
+    expect(untouched).toBe(true)
+    expect(guest.driver.anomalies).toEqual([])
+  })
+
+  it('serves a command whose doorbell rang while the queue was away', async () => {
+    const { path } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const queue = await createQueue(guest, 16)
+    const region = queueRegion(guest)
+    await guest.memory.unmap(guest.client, [region])
+    const flushed = queue.flush(1)
+    await guest.client.getInfo()
+    expect(queue.submission.pendingCount).toBe(1)
+    await guest.memory.map(guest.client, [region])
+    await flushed
+    expect((await guest.driver.registers.status()).fatal).toBe(false)
+  })
+
+  it('may come back in pieces', async () => {
+    const { path } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const queue = await createQueue(guest, 128)
+    const { client, memory } = guest
+    const region = queueRegion(guest)
+    await queue.flush(1)
+    await client.unmapDma(region.iova, region.byteLength)
+    for (let at = 0; at < region.byteLength; at += 4 * KIB) {
+      const fileOffset = region.fileOffset + at
+      await client.mapDma({
+        iova: region.iova + at,
+        byteLength: 4 * KIB,
+        descriptor: region.file.descriptor,
+        fileOffset
+      })
+    }
+    const disk = verifier(guest, 5)
+    await disk.run([queue], { depth: 64, commands: 300 })
+    await disk.check(queue)
+    expect(memory.areGuardsIntact).toBe(true)
+    expect(guest.driver.anomalies).toEqual([])
+  })
+
+  it('holds the admin queues too', async () => {
+    const { path } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const completion = { adminSubmissionIova: QUEUE_IOVA, adminCompletionIova: QUEUE_IOVA + 32 * KIB }
+    await guest.driver.enable(completion)
+    const identity = await guest.driver.admin.identifyController()
+    const left = await guest.memory.move(guest.client, queueRegion(guest), 3 * QUEUE_REGION_BYTES)
+    expect(await guest.driver.admin.identifyController()).toEqual(identity)
+    expect(left.isUntouched).toBe(true)
+  })
+})
+
+describe('data that moves', () => {
+  it('is written at its new place', async () => {
+    const { path } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, {
+      layOut: memory => {
+        layOut(memory)
+        const file = GuestFile.create(256 * KIB)
+        memory.add({ iova: 0x4000_0000, byteLength: 64 * KIB, file })
+        memory.reserve(0x4000_0000, 64 * KIB)
+      }
+    })
+    const queue = await createQueue(guest, 16)
+    await queue.writeBytes(1, 0, BLOCK_BYTES, new Uint8Array(BLOCK_BYTES).fill(0x44))
+    const left = await guest.memory.move(guest.client, guest.memory.regions[2]!, 128 * KIB)
+    const command = { opcode: 2, nsid: 1, prp1: 0x4000_0200, cdw10: 0, cdw12: 0 }
+    const completion = await queue.submit(command)
+    expect(completion.status).toEqual({ sct: 0, sc: 0, dnr: false, more: false })
+    expect(guest.memory.bytesAt(0x4000_0200, BLOCK_BYTES)).toEqual(new Uint8Array(BLOCK_BYTES).fill(0x44))
+    expect(left.isUntouched).toBe(true)
+  })
+
+  it('is a Data Transfer Error where it is gone, and the queue goes on', async () => {
+    const { path, events } = await serve(cleanup)
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const queue = await createQueue(guest, 16)
+    const lost = await queue.submit({ opcode: 2, nsid: 1, prp1: 0x7000_0000, cdw10: 0, cdw12: 0 })
+    await queue.flush(1)
+    expect([lost.status.sct, lost.status.sc]).toEqual([0, 4])
+    expect(events()).toContainEqual(expect.objectContaining({ type: 'fault', iova: 0x7000_0000 }))
+  })
+})
