@@ -1,7 +1,6 @@
 #include <fcntl.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>

@@ -1,6 +1,5 @@
 #include "mapped-range.h"
 
-#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -60,12 +59,15 @@ class Locked {
   Locked& operator= (const Locked&) = delete;
 };
 
+/** HUGETLBFS_MAGIC of linux/magic.h. The kernel's own headers are not installed with every C library. */
+constexpr uint32_t kHugePageFileSystem = 0x958458f6;
+
 size_t MappedPageBytes (int fd) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   struct statfs status;
   if (fd < 0 || fstatfs(fd, &status) != 0) return page;
   // A file of huge pages is mapped, cut and unmapped in its own page size only.
-  return static_cast<uint64_t>(status.f_type) == HUGETLBFS_MAGIC ? static_cast<size_t>(status.f_bsize) : page;
+  return static_cast<uint32_t>(status.f_type) == kHugePageFileSystem ? static_cast<size_t>(status.f_bsize) : page;
 }
 
 /**

@@ -76,8 +76,8 @@ napi_value Mapping::New (napi_env env, napi_callback_info info) {
   // No processor that we run on has memory that can be written and not read.
   const int protection = PROT_READ | (write ? PROT_WRITE : 0);
   MappedRange* range = nullptr;
-  const int error =
-      MappedRange::Map(static_cast<int>(fd), static_cast<off_t>(offset), static_cast<size_t>(bytes), protection, &range);
+  const int error = MappedRange::Map(
+      static_cast<int>(fd), static_cast<off_t>(offset), static_cast<size_t>(bytes), protection, &range);
   if (error != 0) return ThrowErrno(env, error, "mmap");
   auto* mapping = new Mapping(range);
   const auto finalize = [] (napi_env finalize_env, void* data, void*) {

@@ -19,6 +19,8 @@ constexpr int64_t kSegmentsMax = 65536;
 /** The position that stands for the descriptor's own: pipes have no other. */
 constexpr int64_t kOwnPosition = -1;
 constexpr size_t kIovMax = 1024;
+/** RWF_NOWAIT, which not every C library names. */
+constexpr int kNoWait = 0x8;
 
 /**
  * The memory of a transfer. While it is in flight, mapped ranges keep their addresses and other arrays are kept from
@@ -207,7 +209,7 @@ napi_value ReadVectorNow (napi_env env, napi_callback_info info) {
   // musl has no preadv2 before 1.2.5. On 64-bit machines the whole position is in the first half.
   ssize_t result = 0;
   do {
-    result = syscall(SYS_preadv2, fd, segments.data(), count, static_cast<long>(position), 0L, RWF_NOWAIT);
+    result = syscall(SYS_preadv2, fd, segments.data(), count, static_cast<long>(position), 0L, kNoWait);
   } while (result < 0 && errno == EINTR);
   return Number(env, static_cast<double>(result < 0 ? -errno : result));
 }
