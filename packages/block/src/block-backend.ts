@@ -16,7 +16,8 @@ export type BlockBuffers = Uint8Array | SegmentList
  * - anything else comes from the storage. Blocks of a failed write may hold old data, new data or a mix.
  *
  * A request of zero blocks does nothing. Requests may overlap in time and are not ordered among themselves. The buffers
- * belong to the back end until the request is answered, and not a moment longer.
+ * belong to the back end until the request is answered, and not a moment longer. Guest memory can be taken away
+ * meanwhile: a piece whose array has become empty fails the request, and a request in flight may fail in its midst.
  */
 export interface BlockBackend extends AsyncDisposable {
   /** In bytes, a power of two. */

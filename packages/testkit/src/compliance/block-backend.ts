@@ -323,6 +323,13 @@ function describeRefusals (disk: () => BlockBackend): void {
     expectBytes(block, new Uint8Array(BLOCK_SIZE))
   })
 
+  it('fails to read into memory that was taken away, and serves on', async () => {
+    const target = pieces(100, 412)
+    structuredClone(target.arrays[1]!.buffer, { transfer: [target.arrays[1]!.buffer as ArrayBuffer] })
+    await expect((async () => disk().read(0, target))()).rejects.toThrow()
+    expect(await codeOf(() => disk().read(0, block))).toBeUndefined()
+  })
+
   it('still serves after a refusal', async () => {
     await codeOf(() => disk().read(BLOCK_COUNT, block))
     expect(await codeOf(() => disk().read(0, block))).toBeUndefined()
