@@ -1,5 +1,5 @@
-import { bytesOf, DMA_MAP, DMA_READ, DMA_WRITE, ERROR, join, message, quads, RawClient, REPLY, words } from './raw-client.js'
-import type { Received } from './raw-client.js'
+import { bytesOf, DMA_MAP, DMA_READ, DMA_WRITE, ERROR, join, message, quads, REPLY, words } from './raw-client.js'
+import type { Received, RawClient } from './raw-client.js'
 
 /** How a client lays out DMA_READ and DMA_WRITE: data from byte 16 on, or as QEMU does from byte 12 on. */
 export type Layout = 'specification' | 'qemu'
@@ -31,9 +31,13 @@ export class MessageMemory {
 
   /** Answers the requests on a connection until `work` is done. */
   async serve<T> (channel: RawClient, work: Promise<T>): Promise<T> {
-    channel.responder = request => { this.answer(channel, request) }
+    channel.responder = request => {
+      this.answer(channel, request)
+    }
     while (channel.unread > 0) this.answer(channel, await channel.next())
-    return await work.finally(() => { channel.responder = undefined })
+    return await work.finally(() => {
+      channel.responder = undefined
+    })
   }
 
   /** Answers one request. */

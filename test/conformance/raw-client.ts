@@ -49,6 +49,9 @@ export interface Received {
   readonly descriptors: readonly number[]
 }
 
+/** Capabilities that a client proposes where a test does not care. */
+const USUAL = '{"capabilities":{"max_msg_fds":16,"write_multiple":true}}'
+
 /** What a header says, where it is not the usual. */
 export interface HeaderFields {
   readonly id?: number
@@ -58,7 +61,7 @@ export interface HeaderFields {
 }
 
 /** The bytes of a message. */
-export function message (command: number, payload: Uint8Array = new Uint8Array(0), fields: HeaderFields = {}): Uint8Array {
+export function message (command: number, payload = new Uint8Array(0), fields: HeaderFields = {}): Uint8Array {
   const bytes = new Uint8Array(16 + payload.length)
   const view = new DataView(bytes.buffer)
   view.setUint16(0, fields.id ?? 0x1234, true)
@@ -73,14 +76,18 @@ export function message (command: number, payload: Uint8Array = new Uint8Array(0
 /** Bytes of 32-bit words. */
 export function words (...values: number[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * 4))
-  values.forEach((value, index) => { view.setUint32(index * 4, value, true) })
+  values.forEach((value, index) => {
+    view.setUint32(index * 4, value, true)
+  })
   return new Uint8Array(view.buffer)
 }
 
 /** Bytes of 64-bit words. */
 export function quads (...values: (number | bigint)[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * 8))
-  values.forEach((value, index) => { view.setBigUint64(index * 8, BigInt(value), true) })
+  values.forEach((value, index) => {
+    view.setBigUint64(index * 8, BigInt(value), true)
+  })
   return new Uint8Array(view.buffer)
 }
 
@@ -132,7 +139,7 @@ export class RawClient {
   }
 
   /** Connects and agrees on a version with the capabilities that QEMU proposes. */
-  static async open (path: string, json = '{"capabilities":{"max_msg_fds":16,"write_multiple":true}}'): Promise<RawClient> {
+  static async open (path: string, json = USUAL): Promise<RawClient> {
     const client = RawClient.connect(path)
     const reply = await client.request(VERSION, version(json))
     if (reply.flags !== REPLY) throw new Error(`The server refused to negotiate with errno ${reply.errno}`)
@@ -151,7 +158,9 @@ export class RawClient {
       const sent = this.socket.send(bytes, at, bytes.length - at)
       if (sent > 0) at += sent
       else if (sent !== WOULD_BLOCK) throw new Error(`Sending failed with errno ${-sent}`)
-      else await new Promise<void>(resolve => { this.socket.onWritable(resolve) })
+      else {await new Promise<void>(resolve => {
+          this.socket.onWritable(resolve)
+        })}
       this.socket.onWritable(undefined)
     }
   }
@@ -195,7 +204,9 @@ export class RawClient {
   }
 
   #changed (): Promise<void> {
-    return new Promise(resolve => { this.#waiting.push(resolve) })
+    return new Promise(resolve => {
+      this.#waiting.push(resolve)
+    })
   }
 
   #read (): void {

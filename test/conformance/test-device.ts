@@ -43,7 +43,9 @@ export class TestInterrupts implements InterruptLines {
   }
 
   release (): void {
-    this.triggers.forEach((kind, index) => { this.assign(index as IrqIndex, 0, kind.map(() => undefined)) })
+    this.triggers.forEach((kind, index) => {
+      this.assign(index as IrqIndex, 0, kind.map(() => undefined))
+    })
   }
 }
 

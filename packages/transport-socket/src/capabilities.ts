@@ -139,12 +139,15 @@ function flag (from: Readonly<Record<string, unknown>>, name: string): boolean {
   return value
 }
 
-/** Sizes of pages, or'ed together. 64 bits wide, so it may be above what a double holds exactly: only whole pages count. */
+/** Sizes of pages, or'ed together: 64 bits, which a double may not hold exactly. Only whole pages count. */
 function pageSizes (from: Readonly<Record<string, unknown>>): number {
   const value = from['pgsizes']
   if (value === undefined) return PAGE_BYTES
   if (typeof value !== 'number' || !Number.isInteger(value) || value < PAGE_BYTES || value >= 2 ** 64) {
-    throw new ProtocolError(Errno.EINVAL, `pgsizes must be a whole number that has pages of ${PAGE_BYTES} bytes or more.`)
+    throw new ProtocolError(
+      Errno.EINVAL,
+      `pgsizes must be a whole number that has pages of ${PAGE_BYTES} bytes or more.`
+    )
   }
   return value - (value % PAGE_BYTES)
 }

@@ -20,7 +20,7 @@ export interface DmaChannelSettings {
   readonly logger: Logger
 }
 
-/** The way of our own commands to a client: on a socket of their own where the client agreed, else among the replies. */
+/** The way of our own commands to a client: on a socket of their own where that was agreed on. */
 export class DmaChannel {
   readonly requests: DmaRequests
   readonly port: DmaPort
@@ -40,7 +40,9 @@ export class DmaChannel {
       bytesMax: LONG_REQUESTS_MAX * agreement.transferBytesMax,
       timeoutMs: options.dmaTimeoutMs
     }
-    const warn = (what: string): void => { logger.warn({}, `The client sent ${what}; it is ignored`) }
+    const warn = (what: string): void => {
+      logger.warn({}, `The client sent ${what}; it is ignored`)
+    }
     const twinSink = agreement.twinSocket ? new TwinSink(logger) : undefined
     const twin = twinSink === undefined ? undefined : openTwin(twinSink, reply, options)
     const requests = new DmaRequests(twin ?? main, limits, warn)

@@ -53,7 +53,11 @@ export class MessageDmaPort implements DmaPort {
     await Promise.all(this.#cut(iova, source, (at, piece) => this.#writePiece(at, piece)))
   }
 
-  #cut (iova: number, bytes: Uint8Array, transfer: (iova: number, piece: Uint8Array) => Promise<void>): Promise<void>[] {
+  #cut (
+    iova: number,
+    bytes: Uint8Array,
+    transfer: (iova: number, piece: Uint8Array) => Promise<void>
+  ): Promise<void>[] {
     const pieces: Promise<void>[] = []
     for (let start = 0; start < bytes.length; start += this.transferBytesMax) {
       pieces.push(transfer(iova + start, bytes.subarray(start, start + this.transferBytesMax)))
@@ -130,7 +134,8 @@ export class MessageDmaPort implements DmaPort {
 
   /** Reads, and takes note of what the reply says about the layout. Copies the data as either layout has it. */
   async #examine (iova: number, count: number, copies?: Record<DmaMessageLayout, Uint8Array>): Promise<Evidence> {
-    return await this.#send(Command.DMA_READ, iova, count, DMA_ACCESS_BYTES, () => undefined, (view, at, byteLength) => {
+    const nothing = (): void => undefined
+    return await this.#send(Command.DMA_READ, iova, count, DMA_ACCESS_BYTES, nothing, (view, at, byteLength) => {
       const evidence = examineReadReply(view, at, byteLength, count)
       if (evidence.kind === 'certain') this.#decide(evidence.layout)
       if (copies === undefined) return evidence
@@ -191,7 +196,7 @@ export class MessageDmaPort implements DmaPort {
           try {
             resolve(take(view, position, size))
           } catch (error) {
-            reject(error as Error)
+            reject(error instanceof Error ? error : new Error(String(error)))
           }
         },
         reject

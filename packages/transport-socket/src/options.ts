@@ -16,7 +16,7 @@ function parseMode (text: string): number {
 /** What the transport `socket` can be told. */
 export const socketOptions = z.strictObject({
   path: z.string().min(1).describe('Where clients find the socket'),
-  mode: mode.default(0o600).describe('Permission bits of the socket file, in octal'),
+  mode: mode.prefault('0600').describe('Permission bits of the socket file, in octal'),
   transferBytesMax: z.number().int().min(4096).max(64 << 20).default(DEFAULT_TRANSFER_BYTES)
     .describe('Most bytes of one region access, and of one DMA message'),
   descriptorsMax: z.number().int().min(1).max(253).default(16)

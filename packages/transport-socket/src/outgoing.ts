@@ -66,9 +66,9 @@ export class Outgoing {
     while (this.#head < this.#tail) {
       const byteLength = this.#rest > 0 ? this.#rest : this.#batchBytes()
       const shipment = this.#rest === 0 ? this.#shipmentAt(this.#head) : undefined
-      const sent = shipment === undefined
-        ? socket.send(this.#bytes, this.#head, byteLength)
-        : socket.send(this.#bytes, this.#head, byteLength, shipment.descriptors)
+      const sent = shipment === undefined ?
+        socket.send(this.#bytes, this.#head, byteLength) :
+        socket.send(this.#bytes, this.#head, byteLength, shipment.descriptors)
       if (sent < 0) return sent
       if (shipment !== undefined) this.#dispatched()
       this.#advance(sent, byteLength)

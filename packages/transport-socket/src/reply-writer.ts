@@ -71,7 +71,7 @@ export class ReplyWriter {
     this.#ownsDescriptors = false
   }
 
-  /** Puts an error reply into the queue. [vfio-user] "Header": "the reply message must only include the reply header". */
+  /** Puts an error reply into the queue: "the reply message must only include the reply header". */
   sendError (message: Message, outgoing: Outgoing, errno: number): void {
     const position = outgoing.reserve(Header.byteLength)
     writeHeader(outgoing.view, position, message, Header.byteLength, ERROR_REPLY, errno)

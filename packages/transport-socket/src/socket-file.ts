@@ -9,8 +9,8 @@ type Occupant = 'nothing' | 'stale socket' | 'live socket' | 'other file'
  * Listens at a path. The file appears when it accepts connections, with its mode. A socket file that nobody listens on
  * any more is replaced.
  *
- * Throws PcikitError PCIKIT_SOCKET_IN_USE where somebody listens, PCIKIT_SOCKET_UNAVAILABLE where another file is at the
- * path or the system refuses.
+ * Throws PcikitError PCIKIT_SOCKET_IN_USE where somebody listens, and PCIKIT_SOCKET_UNAVAILABLE where another file is
+ * at the path or the system refuses.
  */
 export function listenAt (path: string, mode: number): UnixListener {
   try {

@@ -1,6 +1,5 @@
 import type { Logger } from '@pcikit/core'
 import type { DmaRequests } from './dma-requests.js'
-import type { Message } from './message.js'
 import type { MessageSink } from './message-stream.js'
 
 /** Takes what a client sends on the socket for our own commands: their replies, and nothing else. */
@@ -21,7 +20,7 @@ export class TwinSink implements MessageSink {
     this.#requests?.onReply(view, position, byteLength)
   }
 
-  onCommand (_message: Message): void {
+  onCommand (): void {
     this.#logger.warn({}, 'The client sent a command on the socket for ours; it is ignored')
   }
 
@@ -34,7 +33,7 @@ export class TwinSink implements MessageSink {
     this.#logger.warn({ count }, 'The client sent descriptors with replies; they are closed')
   }
 
-  onEnd (_errno: number): void {
+  onEnd (): void {
     this.#requests?.close()
   }
 }

@@ -1,7 +1,17 @@
 import { closeDescriptor } from '@pcikit/native'
 import { fstatSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DEVICE_GET_REGION_INFO, EINVAL, ERROR, join, RawClient, REPLY, VERSION, version, words } from '../raw-client.js'
+import {
+  DEVICE_GET_REGION_INFO,
+  EINVAL,
+  ERROR,
+  join,
+  RawClient,
+  REPLY,
+  VERSION,
+  version,
+  words
+} from '../raw-client.js'
 import type { Received } from '../raw-client.js'
 import { descriptorCount, startServer } from '../test-server.js'
 import type { TestServer } from '../test-server.js'
@@ -142,7 +152,9 @@ describe('DEVICE_GET_REGION_INFO', () => {
     const replies = await Promise.all(requests)
 
     expect(replies.map(reply => reply.descriptors.length)).toEqual([0, 1, 0, 1, 0])
-    replies.forEach(reply => { reply.descriptors.forEach(closeDescriptor) })
+    replies.forEach(reply => {
+      reply.descriptors.forEach(closeDescriptor)
+    })
   })
 
   it.each([

@@ -41,12 +41,18 @@ describe('DEVICE_RESET', () => {
 
   it('is answered when the device is done, and holds what comes after it', async () => {
     let open = (): void => undefined
-    server.device.gate = new Promise(resolve => { open = resolve })
+    server.device.gate = new Promise(resolve => {
+      open = resolve
+    })
     const reset = vi.spyOn(server.device, 'reset')
     client.send(message(DEVICE_RESET, undefined, { id: 1 }))
     client.send(message(REGION_READ, join(quads(0), words(7, 1)), { id: 2 }))
-    await vi.waitFor(() => { expect(reset).toHaveBeenCalledOnce() })
-    await new Promise(resolve => { setImmediate(resolve) })
+    await vi.waitFor(() => {
+      expect(reset).toHaveBeenCalledOnce()
+    })
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
     expect([client.unread, server.device.accesses]).toEqual([0, []])
 
     open()

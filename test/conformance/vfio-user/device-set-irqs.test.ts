@@ -1,4 +1,11 @@
-import { closeDescriptor, createEventFd, createMemoryFile, readEventFd, signalEventFd, UnixSocket } from '@pcikit/native'
+import {
+  closeDescriptor,
+  createEventFd,
+  createMemoryFile,
+  readEventFd,
+  signalEventFd,
+  UnixSocket
+} from '@pcikit/native'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DEVICE_SET_IRQS, EINVAL, ERROR, join, message, NO_REPLY, RawClient, REPLY, words } from '../raw-client.js'
 import { descriptorCount, startServer } from '../test-server.js'
@@ -150,11 +157,14 @@ describe('DEVICE_SET_IRQS', () => {
 
   // Deviation: the specification has the server signal these; VFIO has the client, and so does KVM through QEMU.
   it('unmasks when the client signals the eventfd for it', async () => {
-    const reply = await client.request(DEVICE_SET_IRQS, set(EVENTFD | UNMASK, INTX, 0, 1), { descriptors: [events[0]!] })
+    const request = set(EVENTFD | UNMASK, INTX, 0, 1)
+    const reply = await client.request(DEVICE_SET_IRQS, request, { descriptors: [events[0]!] })
 
     expect(reply.flags).toBe(REPLY)
     signalEventFd(events[0]!)
-    await vi.waitFor(() => { expect(server.device.interrupts.calls).toEqual(['unmask 0 0 1']) })
+    await vi.waitFor(() => {
+      expect(server.device.interrupts.calls).toEqual(['unmask 0 0 1'])
+    })
   })
 
   it('closes the eventfds for masking with the set-up, and with the client', async () => {

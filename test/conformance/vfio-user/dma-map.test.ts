@@ -20,9 +20,14 @@ import { descriptorCount, startServer } from '../test-server.js'
 import type { TestServer } from '../test-server.js'
 
 /** A DMA_MAP: argsz at 0, flags at 4, offset at 8, address at 16, size at 24. */
-function map (
-  { argsz = 32, flags = 3, offset = 0 as number | bigint, address = 0 as number | bigint, size = 0x1000 as number | bigint }
-): Uint8Array {
+function map (fields: {
+  readonly argsz?: number
+  readonly flags?: number
+  readonly offset?: number | bigint
+  readonly address?: number | bigint
+  readonly size?: number | bigint
+}): Uint8Array {
+  const { argsz = 32, flags = 3, offset = 0, address = 0, size = 0x1000 } = fields
   return join(words(argsz, flags), quads(offset, address, size))
 }
 
@@ -149,7 +154,9 @@ describe('DMA_MAP', () => {
 
     expect(reply.flags).toBe(REPLY | ERROR)
     expect(descriptorCount()).toBe(before)
-    pair.forEach(socket => { socket.close() })
+    pair.forEach(socket => {
+      socket.close()
+    })
   })
 
   it('gets its descriptor when others are sent with it', async () => {

@@ -109,7 +109,9 @@ describe('DMA_READ', () => {
     client = await RawClient.open(server.path, '{"capabilities":{"max_data_xfer_size":4096}}')
     const memory = new MessageMemory('specification', IOVA)
     await memory.map(client)
-    memory.bytes.forEach((_, at) => { memory.bytes[at] = at % 251 + 1 })
+    memory.bytes.forEach((_, at) => {
+      memory.bytes[at] = at % 251 + 1
+    })
 
     const { target, fault } = read(IOVA + 0x10, 10_000)
 
@@ -141,7 +143,7 @@ describe('DMA_READ', () => {
     expect(await fault).toBe(DmaFault.PEER_FAILED)
   })
 
-  it('that gets no answer is a fault in time, and a late answer is nobody\'s', async () => {
+  it("that gets no answer is a fault in time, and a late answer is nobody's", async () => {
     const memory = new MessageMemory('specification', IOVA)
     await memory.map(client)
     const { target, fault } = read(IOVA, 8)
@@ -173,10 +175,14 @@ describe('DMA_READ', () => {
     await memory.serve(client, read(IOVA, 8).fault)
     const reads = Array.from({ length: 10 }, (_, nth) => read(IOVA + nth * 8, 8).fault)
     const requests = [await client.next(), await client.next(), await client.next(), await client.next()]
-    await new Promise(resolve => { setImmediate(resolve) })
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
     expect(client.unread).toBe(0)
 
-    requests.forEach(request => { memory.answer(client, request) })
+    requests.forEach(request => {
+      memory.answer(client, request)
+    })
 
     expect(await memory.serve(client, Promise.all(reads))).toEqual(new Array(10).fill(DmaFault.NONE))
   })
@@ -184,12 +190,16 @@ describe('DMA_READ', () => {
   it('has answers in any order, each for its own request', async () => {
     const memory = new MessageMemory('specification', IOVA)
     await memory.map(client)
-    memory.bytes.forEach((_, at) => { memory.bytes[at] = at % 251 + 1 })
+    memory.bytes.forEach((_, at) => {
+      memory.bytes[at] = at % 251 + 1
+    })
     await memory.serve(client, read(IOVA, 8).fault)
     const reads = [0, 1, 2].map(nth => read(IOVA + nth, 1))
     const requests = [await client.next(), await client.next(), await client.next()]
 
-    requests.reverse().forEach(request => { memory.answer(client, request) })
+    requests.reverse().forEach(request => {
+      memory.answer(client, request)
+    })
     await Promise.all(reads.map(({ fault }) => fault))
 
     expect(reads.map(({ target }) => target[0])).toEqual([1, 2, 3])

@@ -109,7 +109,9 @@ describe('the header', () => {
     const bytes = join(...[1, 2, 3].map(id => message(DEVICE_GET_INFO, INFO, { id })))
     for (let cut = 1; cut < bytes.length; cut += 5) {
       client.send(bytes.subarray(0, cut))
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
       client.send(bytes.subarray(cut))
       expect([(await client.next()).id, (await client.next()).id, (await client.next()).id]).toEqual([1, 2, 3])
     }

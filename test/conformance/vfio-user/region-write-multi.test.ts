@@ -70,9 +70,13 @@ describe('REGION_WRITE_MULTI', () => {
 
   it('goes on in order after a write that takes its time', async () => {
     let open = (): void => undefined
-    server.device.gate = new Promise(resolve => { open = resolve })
+    server.device.gate = new Promise(resolve => {
+      open = resolve
+    })
     client.send(message(REGION_WRITE_MULTI, multi(one(5, 0, [1]), one(7, 0, [2]), one(5, 1, [3]))))
-    await vi.waitFor(() => { expect(server.device.accesses).toEqual(['write 5 0 1']) })
+    await vi.waitFor(() => {
+      expect(server.device.accesses).toEqual(['write 5 0 1'])
+    })
 
     open()
 

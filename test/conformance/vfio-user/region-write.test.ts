@@ -79,11 +79,15 @@ describe('REGION_WRITE', () => {
 
   it('keeps its data while it takes its time and others arrive', async () => {
     let open = (): void => undefined
-    server.device.gate = new Promise(resolve => { open = resolve })
+    server.device.gate = new Promise(resolve => {
+      open = resolve
+    })
     client.send(message(REGION_WRITE, write(5, 0, [1, 2, 3, 4])))
     for (let nth = 0; nth < 40; nth++) {
       await client.sendAll(message(REGION_WRITE, write(5, 4, new Uint8Array(4096).fill(nth)), { flags: NO_REPLY }))
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
     }
 
     open()

@@ -226,7 +226,9 @@ describe('VERSION', () => {
     const bytes = message(VERSION, version(QEMU), { flags: COMMAND })
     for (const byte of bytes) {
       client.send(new Uint8Array([byte]))
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
     }
 
     expect(await client.next()).toMatchObject({ command: VERSION, flags: REPLY })

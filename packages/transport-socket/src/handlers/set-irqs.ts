@@ -116,8 +116,9 @@ function setWatches (message: Message, set: IrqSet, context: RequestContext): vo
   for (let nth = 0; nth < count; nth++) {
     const vector = start + nth
     const descriptor = descriptors[nth]
+    const onSignal = (): void => lines[action](index, vector, 1)
     if (descriptor === undefined) context.watches.remove(action, index, vector)
-    else context.watches.set(action, index, vector, descriptor, () => { lines[action](index, vector, 1) })
+    else context.watches.set(action, index, vector, descriptor, onSignal)
   }
 }
 
