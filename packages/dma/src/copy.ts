@@ -26,38 +26,25 @@ function copy (
   if (refusal !== DmaFault.NONE) return fail(memory, refusal, iova, end, access)
   const until = memory.reachableUntil(iova, end, access)
   if (until < end) return fail(memory, memory.fault, until, end, access)
-  const messages: MessagePiece[] = []
+  let messages: MessagePiece[] | undefined = undefined
   for (let at = iova; at < end;) {
-    const next = copyPiece(memory, at, iova, local, access, messages)
-    if (next === at) return fail(memory, memory.fault, at, end, access)
-    at = next
+    const region = memory.reach(at, access)
+    if (region === undefined) return fail(memory, memory.fault, at, end, access)
+    const length = Math.min(end, region.reachableEnd) - at
+    if (region.file === undefined) {
+      messages ??= []
+      messages.push({ region, iova: at, bytes: local.subarray(at - iova, at - iova + length) })
+      at += length
+      continue
+    }
+    const chunk = memory.chunkAt(region, at)
+    if (chunk === undefined) return fail(memory, memory.fault, at, end, access)
+    const count = Math.min(length, chunk.end - at)
+    if (access === DmaAccess.READ) copyBytes(chunk.bytes, at - chunk.iova, local, at - iova, count)
+    else copyBytes(local, at - iova, chunk.bytes, at - chunk.iova, count)
+    at += count
   }
-  return messages.length === 0 ? settle(memory, iova, end, access) : message(memory, messages, access)
-}
-
-/** Copies what lies in one piece, or puts it down for a message. Returns where it ends. */
-function copyPiece (
-  memory: GuestMemory,
-  at: number,
-  iova: number,
-  local: Uint8Array,
-  access: DmaAccess,
-  messages: MessagePiece[]
-): number {
-  const region = memory.reach(at, access)
-  if (region === undefined) return at
-  const start = at - iova
-  const length = Math.min(local.byteLength - start, region.reachableEnd - at)
-  if (region.file === undefined) {
-    messages.push({ region, iova: at, bytes: local.subarray(start, start + length) })
-    return at + length
-  }
-  const chunk = memory.chunkAt(region, at)
-  if (chunk === undefined) return at
-  const count = Math.min(length, chunk.end - at)
-  if (access === DmaAccess.READ) copyBytes(chunk.bytes, at - chunk.iova, local, start, count)
-  else copyBytes(local, start, chunk.bytes, at - chunk.iova, count)
-  return at + count
+  return messages === undefined ? settle(memory, iova, end, access) : message(memory, messages, access)
 }
 
 function copyBytes (source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {

@@ -41,25 +41,20 @@ export interface InUse {
  *
  * @returns how many were cut off
  */
-export function endTransfers (holders: readonly InUse[], deadlineMs: number): Promise<number> {
+export async function endTransfers (holders: readonly InUse[], deadlineMs: number): Promise<number> {
   const busy = new Set(holders.filter(holder => holder.inFlight.count > 0))
-  if (busy.size === 0) return Promise.resolve(0)
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      try {
-        for (const holder of busy) holder.cutOff()
-        resolve(busy.size)
-      } catch (error) {
-        reject(error)
-      }
-    }, deadlineMs)
+  if (busy.size === 0) return 0
+  await new Promise<void>(resolve => {
+    const timer = setTimeout(resolve, deadlineMs)
     for (const holder of [...busy]) {
       holder.inFlight.whenIdle(() => {
         busy.delete(holder)
         if (busy.size > 0) return
         clearTimeout(timer)
-        resolve(0)
+        resolve()
       })
     }
   })
+  for (const holder of busy) holder.cutOff()
+  return busy.size
 }

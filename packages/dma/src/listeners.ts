@@ -21,7 +21,10 @@ export class Listeners {
       try {
         call(iova, byteLength)
       } catch (error) {
-        this.#logger.error({ err: error, iova, byteLength }, 'A device failed when it was told of a change of its memory.')
+        this.#logger.error(
+          { err: error, iova, byteLength },
+          'A device failed when it was told of a change of its memory.'
+        )
       }
     }
   }

@@ -55,7 +55,9 @@ export class MappedPages implements InUse {
   readonly #mapping: Mapping
   /** Bytes of the mapping before the region: a file of huge pages can only be mapped from the start of one. */
   readonly #lead: number
-  readonly #chunks: (Chunk | undefined)[] = []
+  /** Most regions have no other. */
+  #first: Chunk | undefined = undefined
+  readonly #others: (Chunk | undefined)[] = []
 
   /** Maps a region's part of its file. Throws the system error where that is not possible. */
   constructor (region: Region, file: SharedFile) {
@@ -67,8 +69,10 @@ export class MappedPages implements InUse {
 
   /** The arrays around an address of the region. */
   chunkAt (iova: number): Chunk {
-    const index = Math.floor((iova - this.region.iova) / CHUNK_BYTES)
-    return this.#chunks[index] ?? this.#openChunk(index)
+    const first = this.#first ??= this.#openChunk(0)
+    if (iova < first.end) return first
+    const index = Math.floor((iova - first.iova) / CHUNK_BYTES)
+    return this.#others[index] ??= this.#openChunk(index)
   }
 
   /** Whether an access found no memory because the file had become shorter. */
@@ -99,9 +103,7 @@ export class MappedPages implements InUse {
     const { iova, byteLength } = this.region
     const start = index * CHUNK_BYTES
     const memory = this.#mapping.window(this.#lead + start, Math.min(CHUNK_BYTES, byteLength - start))
-    const chunk = new Chunk(this, iova + start, memory)
-    this.#chunks[index] = chunk
-    return chunk
+    return new Chunk(this, iova + start, memory)
   }
 }
 
@@ -116,7 +118,9 @@ function tryMap (region: Region, file: SharedFile, unit: number): Mapping | unde
   try {
     return map(region, file, unit)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL' && region.fileOffset % file.blockBytes !== 0) return undefined
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL' && region.fileOffset % file.blockBytes !== 0) {
+      return undefined
+    }
     throw error
   }
 }

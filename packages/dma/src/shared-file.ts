@@ -55,10 +55,10 @@ export class FileTable {
 
   /** The file of a descriptor, which belongs to the table from now on. Throws ProtocolError when it is of no use. */
   adopt (descriptor: number, access: DmaAccess): SharedFile {
+    const description = describe(descriptor)
+    const key = keyOf(descriptor, description)
     let keep = false
     try {
-      const description = describe(descriptor)
-      const key = keyOf(descriptor, description)
       const known = this.#files.get(key)
       const file = known ?? new SharedFile(descriptor, key, description)
       if ((access & DmaAccess.WRITE) !== 0 && !file.allowsWrite) {
