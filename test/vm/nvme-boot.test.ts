@@ -1,0 +1,63 @@
+// Debian boots from our NVMe controller, through both firmwares, again and again.
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
+import type { Guest } from '@pcikit/testkit/vm'
+import { startDevice } from './device-process.js'
+import type { DeviceProcess } from './device-process.js'
+
+const vm = await ensureVm()
+
+async function reachLogin (guest: Guest, loader: 'pc' | 'efi'): Promise<void> {
+  await guest.waitFor(`boot loader on ${loader}`)
+  await guest.waitFor('root is on /dev/nvme')
+  await guest.waitFor('pcikit login:')
+  await guest.ready()
+  expect(await guest.check('. /etc/os-release; echo $ID')).toBe('debian\n')
+}
+
+describe('a Debian disk on an NVMe controller', () => {
+  let device: DeviceProcess
+
+  beforeAll(async () => {
+    device = await startDevice({
+      args: folder => ['--backend', `file:${join(folder, 'disk.img')}`],
+      prepare: async folder => {
+        await promisify(execFile)('cp', ['--sparse=always', vm.guest.disk, join(folder, 'disk.img')])
+      }
+    })
+  })
+
+  afterAll(async () => {
+    await device[Symbol.asyncDispose]()
+  })
+
+  it('boots through SeaBIOS, and after reboots from inside and from outside', async () => {
+    await using guest = await bootGuest(vm, {
+      boot: { kind: 'firmware', firmware: 'seabios' },
+      vfioUserSockets: [device.socketPath]
+    })
+    await reachLogin(guest, 'pc')
+    for (const round of [1, 2]) {
+      await guest.check(`echo ${round} >/root/round; sync`)
+      await guest.reboot()
+      await reachLogin(guest, 'pc')
+      expect(await guest.check('cat /root/round')).toBe(`${round}\n`)
+      await guest.systemReset()
+      await reachLogin(guest, 'pc')
+    }
+    expect(await guest.powerOff()).toMatchObject({ status: 0 })
+    expect(device.isRunning).toBe(true)
+  })
+
+  it('boots through UEFI', async () => {
+    await using guest = await bootGuest(vm, {
+      boot: { kind: 'firmware', firmware: 'ovmf' },
+      vfioUserSockets: [device.socketPath]
+    })
+    await reachLogin(guest, 'efi')
+    expect(await guest.check('cat /root/round')).toBe('2\n')
+  })
+})
