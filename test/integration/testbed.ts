@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import block from '@pcikit/block'
 import type { Logger } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
@@ -147,7 +147,7 @@ async function enableInterrupts (pci: PciDriver, options: GuestOptions): Promise
 
 /** Waits for something that is only to be seen in passing. The test's timeout is the limit. */
 export async function until (isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await isTrue()) await nextTurn()
+  while (!await isTrue()) await delay(2)
 }
 
 /** What the descriptors of a process stand for, apart from those that come and go with Node. */
