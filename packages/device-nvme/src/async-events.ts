@@ -1,5 +1,5 @@
 import type { Command } from './command.js'
-import type { AsyncEventType } from './layouts/async-event.js';
+import type { AsyncEventType } from './layouts/async-event.js'
 import { AsyncEventResult } from './layouts/async-event.js'
 import { Status } from './status.js'
 

@@ -14,6 +14,7 @@ import type { Outcome } from './status.js'
 
 /** No fused operations and no SGLs: Identify says so. */
 const UNSUPPORTED_FLAGS = CommandFlags.FUSE.mask | CommandFlags.PSDT.mask
+const FAILURE_LOG_INTERVAL_MS = 1000
 
 /** What the processor works with. */
 export interface ProcessorParts {
@@ -36,6 +37,7 @@ export class CommandProcessor {
   readonly #parts: ProcessorParts
   #busy = 0
   #idleWaiters: (() => void)[] = []
+  #failureLoggedAtMs = -Infinity
 
   constructor (parts: ProcessorParts) {
     this.#parts = parts
@@ -135,9 +137,18 @@ export class CommandProcessor {
     if (error instanceof AssertionError) this.#parts.onAssertion(error)
     else {
       this.#parts.health.mediaErrors++
-      this.#parts.logger.error({ err: error }, 'a command failed in its back end')
+      this.#logFailure(error)
     }
     return Status.INTERNAL_ERROR
+  }
+
+  /** A disk that is full fails every write: one line a second says so. */
+  #logFailure (error: unknown): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#failureLoggedAtMs < FAILURE_LOG_INTERVAL_MS) return
+    this.#failureLoggedAtMs = nowMs
+    const failures = this.#parts.health.mediaErrors
+    this.#parts.logger.error({ err: error, failures }, 'a command failed in its back end')
   }
 
   #told (queue: { onIdle: (() => void) | undefined }): void {

@@ -14,6 +14,8 @@ const WORD = 0x1_0000_0000
 /** Bytes of the smallest memory page, as a power of two. */
 const PAGE_SHIFT_MIN = 12
 const INTMC_AT = 0x10
+/** The bits of a doorbell that count. */
+const DOORBELL_LANES = 0xffff
 /** Words that keep their value when CC.EN is cleared. [NVMe-Base] "Controller Reset". */
 const keptByControllerReset = ['AQA', 'ASQ', 'ASQ_HIGH', 'ACQ', 'ACQ_HIGH', 'CC'] as const
 
@@ -76,8 +78,13 @@ export class NvmeController {
 
   /** The host writes the word at `offset` of BAR 0. Doorbells come first: they are the frequent case. */
   write (offset: number, value: number, lanes: number): void {
-    if (offset < DOORBELLS_AT) this.#registers.write(offset, value, lanes)
-    else if (this.#page !== undefined) {
+    if (offset < DOORBELLS_AT) {
+      this.#registers.write(offset, value, lanes)
+      return
+    }
+    // Hosts write doorbells as words; half of one is no doorbell.
+    if ((lanes & DOORBELL_LANES) !== DOORBELL_LANES) return
+    if (this.#page !== undefined) {
       this.#page.store((offset - DOORBELLS_AT) >>> 2, value)
       this.#poller?.kick()
     } else if (this.isReady) this.#parts.doorbells.ring((offset - DOORBELLS_AT) >>> 2, value)

@@ -10,8 +10,7 @@ import {
   NamespaceIdType
 } from './layouts/identify.js'
 import type { Namespace, Namespaces } from './namespace.js'
-import { PAGE_BYTES_MIN } from './options.js'
-import { CONTROLLER_VERSION } from './registers.js'
+import { CONTROLLER_VERSION, PAGE_BYTES_MIN } from './registers.js'
 
 /** Who a controller says it is. */
 export interface ControllerIdentity {

@@ -81,7 +81,7 @@ export class NvmeDevice implements Device {
       return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
     })
     const { queues, queueEntries, graceMs } = this.#options
-    const vectors = Math.max(msixVectorCount(this.#options), msiVectorCount(this.#options))
+    const vectors = msixVectorCount(this.#options) || msiVectorCount(this.#options)
     this.#controller = new NvmeController({
       dma,
       logger,

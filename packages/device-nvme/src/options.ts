@@ -1,9 +1,8 @@
 import { z } from 'zod'
+import { PAGE_BYTES_MIN } from './registers.js'
 
 /** Largest number of I/O queue pairs. */
 export const IO_QUEUES_MAX = 64
-/** Bytes of the smallest memory page: CAP.MPSMIN is 0. */
-export const PAGE_BYTES_MIN = 4096
 
 const id = z.number().int().min(0).max(0xffff)
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value))

@@ -43,6 +43,8 @@ export const ShutdownStatus = Object.freeze({ NORMAL: 0, OCCURRING: 1, COMPLETE:
 /** [NVMe-Base] "AQA: Admin Queue Attributes". 0's based. */
 export const Aqa = Object.freeze({ ASQS: bits(11, 0), ACQS: bits(27, 16) })
 
+/** Bytes of the smallest memory page: CAP.MPSMIN is 0. */
+export const PAGE_BYTES_MIN = 4096
 /** log2 of the largest memory page over 4 KiB: 64 KiB. */
 export const MPSMAX = 4
 /** CAP.TO in units of 500 ms: 20 s, for back ends that are slow to finish what is in flight. */

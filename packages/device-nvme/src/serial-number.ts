@@ -27,5 +27,5 @@ export function uuidText (uuid: Uint8Array): string {
 
 /** A number for the Device Serial Number capability, which wants 64 bits. */
 export function serialNumber64 (serial: string): bigint {
-  return Buffer.from(nameUuid(`${serial}/function`)).readBigUInt64LE()
+  return new DataView(nameUuid(`${serial}/function`).buffer).getBigUint64(0, true)
 }

@@ -28,8 +28,14 @@ const command = fc.record({
   cdw13: word
 })
 const action = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('admin' as const), commands: fc.array(command, { maxLength: 6 }) }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('io' as const), commands: fc.array(command, { maxLength: 6 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('admin' as const), commands: fc.array(command, { maxLength: 6 }) })
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('io' as const), commands: fc.array(command, { maxLength: 6 }) })
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('reap' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('register' as const), offset: fc.nat(0x3f), value: word }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('doorbell' as const), number: fc.nat(200), value: word }) },

@@ -125,10 +125,13 @@ describe('PRPs', () => {
     ['the second page', PAGE, { prp1: DATA + 0x800, prp2: 0x7000_0000 }],
     ['the list', 4 * PAGE, { prp1: DATA, prp2: 0x7000_0000 }],
     ['an address beyond 2^53', 512, { prp1: 2 ** 60 }]
-  ])('fails with a data transfer error that may be retried where there is no memory for %s', async (_w, length, prps) => {
-    expect(await read(length, prps)).toMatchObject({ status: Status.DATA_TRANSFER_ERROR, isFinal: false })
-    expect(harness.dma.openLeases).toBe(0)
-  })
+  ])(
+    'fails with a data transfer error that may be retried where there is no memory for %s',
+    async (_w, length, prps) => {
+      expect(await read(length, prps)).toMatchObject({ status: Status.DATA_TRANSFER_ERROR, isFinal: false })
+      expect(harness.dma.openLeases).toBe(0)
+    }
+  )
 
   it('reads data for a write from memory that is read-only to the device', async () => {
     harness.dma.map(0x5000_0000, PAGE, { access: DmaAccess.READ })

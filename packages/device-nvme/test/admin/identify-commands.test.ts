@@ -89,7 +89,17 @@ describe('Identify', () => {
   it('identifies a namespace by a UUID', async () => {
     const harness = await enabled()
     await identify(harness, 0x03, { nsid: 1 })
-    expect([...harness.bytes.subarray(DATA, DATA + 24)]).toEqual([3, 16, 0, 0, ...Array<number>(16).fill(1), 0, 0, 0, 0])
+    expect([...harness.bytes.subarray(DATA, DATA + 24)]).toEqual([
+      3,
+      16,
+      0,
+      0,
+      ...Array<number>(16).fill(1),
+      0,
+      0,
+      0,
+      0
+    ])
   })
 
   it('answers for the NVM command set, and for no other', async () => {

@@ -197,9 +197,9 @@ export class FakeLease implements DmaLease {
     for (const piece of pieces) {
       const { region, offset, length } = piece
       this.#pieces.push(
-        region.isShared
-          ? { ...piece, bytes: region.memory, at: offset }
-          : { ...piece, bytes: new Uint8Array(length), at: 0 }
+        region.isShared ?
+          { ...piece, bytes: region.memory, at: offset } :
+          { ...piece, bytes: new Uint8Array(length), at: 0 }
       )
     }
     this.byteLength += byteLength
@@ -233,7 +233,7 @@ export class FakeLease implements DmaLease {
 
   #finish (work: (piece: LeasedPiece) => void): DmaFault | Promise<DmaFault> {
     const run = (): DmaFault => {
-      if (this.fault === DmaFault.NONE) for (const piece of this.#pieces) work(piece)
+      if (this.fault === DmaFault.NONE) { for (const piece of this.#pieces) work(piece) }
       return this.fault
     }
     if (this.#pieces.every(({ region }) => region.isShared)) return run()
@@ -246,9 +246,9 @@ class FakeWindow implements DmaWindow {
   readonly iova: number
   readonly byteLength: number
   readonly access: DmaAccess
-  view = new DataView(new ArrayBuffer(0))
-  bytes = new Uint8Array(0)
-  words = new Uint32Array(0)
+  view: DataView = new DataView(new ArrayBuffer(0))
+  bytes: Uint8Array = new Uint8Array(0)
+  words: Uint32Array = new Uint32Array(0)
   position = 0
   run = 0
   fault: DmaFault = DmaFault.NONE

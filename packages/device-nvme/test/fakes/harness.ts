@@ -84,7 +84,7 @@ export class HostQueue {
     this.harness.bytes.fill(0, base, base + 64)
     const view = this.harness.view
     for (const [name, value] of Object.entries({ ...fields, cid })) {
-      CommandLayout[name as keyof CommandFields].set(view, base, value as number)
+      CommandLayout[name as keyof CommandFields].set(view, base, value)
     }
     this.tail = (this.tail + 1) % this.size
     return cid
@@ -157,9 +157,9 @@ export class Harness {
 
   constructor (options: HarnessOptions = {}) {
     this.backends = options.backends ?? [new FakeBackend()]
-    this.bytes = options.bare === true
-      ? new Uint8Array(MEMORY_BYTES)
-      : this.dma.map(0, MEMORY_BYTES, { isShared: options.isShared ?? true })
+    this.bytes = options.bare === true ?
+      new Uint8Array(MEMORY_BYTES) :
+      this.dma.map(0, MEMORY_BYTES, { isShared: options.isShared ?? true })
     this.view = new DataView(this.bytes.buffer)
     const namespaces = this.backends.map((backend, index) =>
       new Namespace({ id: index + 1, backend, uuid: new Uint8Array(16).fill(index + 1) })

@@ -140,7 +140,9 @@ describe('I/O commands', () => {
   })
 
   it('refuses fused commands and SGLs', async () => {
-    expect((await queue.run({ opcode: IoOpcode.READ, flags: 1, nsid: 1, prp1: DATA })).status).toBe(Status.INVALID_FIELD)
+    expect((await queue.run({ opcode: IoOpcode.READ, flags: 1, nsid: 1, prp1: DATA })).status).toBe(
+      Status.INVALID_FIELD
+    )
     expect((await queue.run({ opcode: IoOpcode.READ, flags: 0x40, nsid: 1, prp1: DATA })).status)
       .toBe(Status.INVALID_FIELD)
   })
