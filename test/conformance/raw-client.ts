@@ -61,7 +61,11 @@ export interface HeaderFields {
 }
 
 /** The bytes of a message. */
-export function message (command: number, payload = new Uint8Array(0), fields: HeaderFields = {}): Uint8Array {
+export function message (
+  command: number,
+  payload: Uint8Array = new Uint8Array(0),
+  fields: HeaderFields = {}
+): Uint8Array {
   const bytes = new Uint8Array(16 + payload.length)
   const view = new DataView(bytes.buffer)
   view.setUint16(0, fields.id ?? 0x1234, true)

@@ -9,11 +9,11 @@ const examine = (count: number, afterCount: readonly number[]): unknown => {
 }
 
 describe('examineReadReply', () => {
-  it('takes what is not zero after the lower count for data in QEMU\'s layout', () => {
+  it("takes what is not zero after the lower count for data in QEMU's layout", () => {
     expect(examine(4, [0, 0, 0, 1, 0, 0, 0, 0])).toEqual({ kind: 'certain', layout: 'qemu' })
   })
 
-  it('takes what is not zero in the last four bytes for data in the specification\'s layout', () => {
+  it("takes what is not zero in the last four bytes for data in the specification's layout", () => {
     expect(examine(8, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9])).toEqual({ kind: 'certain', layout: 'specification' })
   })
 
@@ -25,7 +25,7 @@ describe('examineReadReply', () => {
     expect(examine(8, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])).toEqual({ kind: 'none' })
   })
 
-  it('takes a reply without padding for QEMU\'s layout', () => {
+  it("takes a reply without padding for QEMU's layout", () => {
     expect(examine(4, [0, 0, 0, 0])).toEqual({ kind: 'certain', layout: 'qemu' })
   })
 

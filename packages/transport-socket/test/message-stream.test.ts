@@ -93,7 +93,9 @@ describe('MessageStream', () => {
       await turn()
     }
 
-    expect(notes.payloads).toEqual(Array.from({ length: 2 * (bytes.length - 1) }, (_, nth) => nth % 2 ? [4] : [1, 2, 3]))
+    expect(notes.payloads).toEqual(
+      Array.from({ length: 2 * (bytes.length - 1) }, (_, nth) => nth % 2 ? [4] : [1, 2, 3])
+    )
   })
 
   it('hands on messages that arrive byte by byte', async () => {

@@ -15,9 +15,12 @@ describe('socketOptions', () => {
     })
   })
 
-  it.each([['660', 0o660], ['0660', 0o660], ['0o660', 0o660], [0o640, 0o640]])('reads the mode %s', (mode, expected) => {
-    expect(socketOptions.parse({ path: 'x', mode }).mode).toBe(expected)
-  })
+  it.each([['660', 0o660], ['0660', 0o660], ['0o660', 0o660], [0o640, 0o640]])(
+    'reads the mode %s',
+    (mode, expected) => {
+      expect(socketOptions.parse({ path: 'x', mode }).mode).toBe(expected)
+    }
+  )
 
   it.each([['888'], ['7777'], ['rw'], [0o1000], [-1]])('refuses the mode %s', mode => {
     expect(socketOptions.safeParse({ path: 'x', mode }).success).toBe(false)

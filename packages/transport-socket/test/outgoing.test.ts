@@ -10,7 +10,7 @@ describe('Outgoing', () => {
   let outgoing: Outgoing
 
   beforeEach(() => {
-    [near, far] = UnixSocket.pair()
+    ;[near, far] = UnixSocket.pair()
     outgoing = new Outgoing()
   })
 

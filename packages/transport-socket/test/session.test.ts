@@ -16,7 +16,8 @@ const NO_REPLY = 0x10
 
 const version = message(VERSION, [0, 0, 0, 0])
 const read = (id: number): Uint8Array => message(REGION_READ, words(0, 0, 0, 1), { id })
-const write = (offset: number, flags = 0): Uint8Array => message(REGION_WRITE, [...words(offset, 0, 0, 1), 7], { flags })
+const write = (offset: number, flags = 0): Uint8Array =>
+  message(REGION_WRITE, [...words(offset, 0, 0, 1), 7], { flags })
 const map = (iova: number): Uint8Array => message(DMA_MAP, words(32, 3, 0, 0, iova, 0, 0x1000, 0))
 const unmap = (iova: number, id = 1): Uint8Array => message(DMA_UNMAP, words(24, 0, iova, 0, 0x1000, 0), { id })
 

@@ -25,7 +25,9 @@ describe('listenAt', () => {
 
   /** A socket file whose process is gone. */
   const leaveStaleSocket = (): void => {
-    const program = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`
+    const program = `require('node:net').createServer().listen(${
+      JSON.stringify(path)
+    }, () => process.kill(process.pid, 9))`
     spawnSync(process.execPath, ['-e', program])
     expect(lstatSync(path).isSocket()).toBe(true)
   }

@@ -1,4 +1,5 @@
-import { UnixSocket, WOULD_BLOCK } from '@pcikit/native'
+import type { UnixSocket } from '@pcikit/native'
+import { WOULD_BLOCK } from '@pcikit/native'
 import { readdirSync } from 'node:fs'
 
 /** A message: header at 0 to 16, then the payload. */

@@ -1,4 +1,4 @@
-import { DmaAccess, IrqIndex, RegionIndex } from '@pcikit/core'
+import { IrqIndex, RegionIndex } from '@pcikit/core'
 import type {
   ClientConnection,
   DeviceEndpoint,
@@ -7,7 +7,8 @@ import type {
   IrqInfo,
   IrqTrigger,
   PciFunction,
-  RegionInfo
+  RegionInfo,
+  DmaAccess
 } from '@pcikit/core'
 import { closeDescriptor } from '@pcikit/native'
 

@@ -25,7 +25,7 @@ export interface TransportFixture {
   connect(transport: Transport): Promise<TransportClient>
 }
 
-/** Checks what `Transport` asks of every implementation: one device, one client at a time, and an end without a trace. */
+/** Checks what `Transport` asks of all implementations: one device, one client at a time, an end without a trace. */
 export function describeTransport (name: string, fixture: TransportFixture): void {
   describe(`${name} as Transport`, () => {
     let transport: Transport
