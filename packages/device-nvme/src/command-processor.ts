@@ -60,7 +60,7 @@ export class CommandProcessor {
     try {
       outcome = this.#dispatch(command)
     } catch (error) {
-      outcome = this.#statusOf(error)
+      outcome = this.#statusOf(error, command)
     }
     if (typeof outcome === 'number') this.complete(command, outcome)
     else if (outcome === undefined) this.#park(command)
@@ -104,11 +104,11 @@ export class CommandProcessor {
   }
 
   #completeLater (command: Command, outcome: Promise<Status>): void {
-    void outcome.catch((error: unknown) => this.#statusOf(error)).then(status => {
+    void outcome.catch((error: unknown) => this.#statusOf(error, command)).then(status => {
       try {
         this.complete(command, status)
       } catch (error) {
-        this.#statusOf(error)
+        this.#statusOf(error, command)
       }
     })
   }
@@ -130,11 +130,15 @@ export class CommandProcessor {
     )
   }
 
-  /** A refused or failed request of a back end becomes a status here, and nowhere else. */
-  #statusOf (error: unknown): Status {
+  /**
+   * A refused or failed request of a back end becomes a status here, and nowhere else. One whose memory was taken away
+   * fails in whatever way the back end notices, which says nothing about the media.
+   */
+  #statusOf (error: unknown, command: Command): Status {
     if (isPcikitError(error, 'PCIKIT_BLOCK_OUT_OF_RANGE')) return Status.LBA_OUT_OF_RANGE
     if (isPcikitError(error, 'PCIKIT_BLOCK_READ_ONLY')) return Status.NAMESPACE_WRITE_PROTECTED
     if (error instanceof AssertionError) this.#parts.onAssertion(error)
+    else if (command.lease.isOpen && command.lease.fault !== DmaFault.NONE) return Status.DATA_TRANSFER_ERROR
     else {
       this.#parts.health.mediaErrors++
       this.#logFailure(error)
