@@ -81,8 +81,8 @@ export class CompletionQueue {
 
   /** How many more commands may be fetched for this queue. */
   get room (): number {
-    const ringed = this.#tail >= this.head ? this.#tail - this.head : this.#tail - this.head + this.size
-    return this.size - 1 - ringed - this.#waiting - this.#reserved
+    // What is in doubt is in the list and in the ring.
+    return this.size - 1 - this.used - (this.#waiting - this.#inDoubt) - this.#reserved
   }
 
   get hasWaiting (): boolean {

@@ -23,6 +23,8 @@ export class FakeDmaSpace implements DmaSpace {
   /** Called with the range of every write by the device, message or not. */
   onWrite: ((iova: number, byteLength: number) => void) | undefined
   isBusMaster = true
+  /** Writes by message arrive at once, and are acknowledged when this resolves. */
+  acknowledgement: Promise<void> | undefined
   readonly #mapListeners = new Set<DmaListener>()
   readonly #unmapListeners = new Set<DmaListener>()
   #version = 0
@@ -104,14 +106,18 @@ export class FakeDmaSpace implements DmaSpace {
     const pieces = this.resolve(iova, source.length, DmaAccess.WRITE)
     if (typeof pieces === 'number') return pieces
     const copy = source.slice()
-    return soon(pieces, () => {
+    const isLate = this.acknowledgement !== undefined && pieces.some(({ region }) => !region.isShared)
+    const put = (): void => {
       this.onWrite?.(iova, copy.length)
       let done = 0
       for (const { region, offset, length } of pieces) {
         region.memory.set(copy.subarray(done, done + length), offset)
         done += length
       }
-    })
+    }
+    if (!isLate) return soon(pieces, put)
+    put()
+    return this.acknowledgement!.then(() => DmaFault.NONE)
   }
 
   onMap (listener: DmaListener): Subscription {

@@ -65,6 +65,27 @@ describe.each([
 })
 
 describe('QueueScheduler', () => {
+  it('goes on when the host consumes a completion before its write is acknowledged', async () => {
+    const harness = new Harness({ isShared: false })
+    const queue = await harness.start(4)
+    let acknowledge: () => void = () => undefined
+    harness.dma.acknowledgement = new Promise(resolve => {
+      acknowledge = resolve
+    })
+    queue.put({ opcode: IoOpcode.FLUSH, nsid: 1, cid: 1 })
+    queue.ring()
+    while (queue.peek() === undefined) await nextTurn()
+    queue.take()
+    queue.acknowledge()
+    for (const cid of [2, 3, 4]) queue.put({ opcode: IoOpcode.FLUSH, nsid: 1, cid })
+    queue.ring()
+    await turns()
+    harness.dma.acknowledgement = undefined
+    acknowledge()
+    const completions = [await queue.next(), await queue.next(), await queue.next()]
+    expect(completions.map(({ cid }) => cid)).toEqual([2, 3, 4])
+  })
+
   it('interrupts once for all completions of a turn', async () => {
     const harness = new Harness()
     const queue = await harness.start()
