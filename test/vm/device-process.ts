@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
 import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,16 +33,6 @@ export interface DeviceOptions {
   readonly prepare?: (folder: string) => Promise<void>
 }
 
-/** Waits for the socket, which appears when the device accepts clients. A connection would count as one. */
-async function appears (path: string, folder: string, signal: AbortSignal): Promise<void> {
-  const watcher = watch(folder)
-  try {
-    while (!await access(path).then(() => true, () => false)) await once(watcher, 'change', { signal })
-  } finally {
-    watcher.close()
-  }
-}
-
 class NvmeProcess implements DeviceProcess {
   readonly socketPath: string
   readonly folder: string
@@ -63,7 +52,7 @@ class NvmeProcess implements DeviceProcess {
 
   async start (): Promise<void> {
     const args = [program, 'run', 'nvme', '--socket', this.socketPath, ...this.#args]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log += text
@@ -76,7 +65,10 @@ class NvmeProcess implements DeviceProcess {
       waiting.abort()
     })
     try {
-      await appears(this.socketPath, this.folder, waiting.signal)
+      // The command says how to attach the device once it accepts clients.
+      await once(child.stdout, 'data', { signal: waiting.signal })
+      child.stdout.resume()
+      await access(this.socketPath)
     } catch (cause) {
       child.kill('SIGKILL')
       throw new Error(`The device did not start. Its log:\n${this.#log.slice(-logLength)}`, { cause })

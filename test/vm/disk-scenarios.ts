@@ -57,7 +57,7 @@ export async function verifyWithFio (guest: Guest, disk: GuestDisk, cpus: number
 export async function queueInterrupts (guest: Guest, disk: GuestDisk): Promise<number[]> {
   const name = disk.controller.replace('/dev/', '')
   const lines = await guest.check(`grep -E '${name}q[1-9]' /proc/interrupts`)
-  return lines.split('\n').map(line => {
+  return lines.trim().split('\n').map(line => {
     const counts = line.trim().split(/\s+/).slice(1).filter(word => /^\d+$/.test(word))
     return counts.reduce((sum, count) => sum + Number(count), 0)
   })

@@ -62,7 +62,7 @@ async function accept (sockets: readonly IncomingSocket[], exited: Promise<Exit>
  */
 export async function bootGuest (vm: Vm, options: BootOptions = {}): Promise<Guest> {
   const files = await prepareRun(vm, options)
-  const paths = [files.qmpSocket, files.agentSocket, files.consoleSocket ?? '']
+  const paths = [files.qmpSocket, files.agentSocket, files.consoleSocket]
   const sockets = await Promise.all(paths.map(async path => listenOnce(path)))
   const { child, exited } = start(vm, qemuArguments(options, files, { ...vm.qemu, accelerator: vm.accelerator }))
   const cleaned = exited.finally(async () => {
