@@ -1,7 +1,9 @@
+import { truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DiskVerifier } from '@pcikit/testkit'
 import type { IoQueue } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { attachGuest, BLOCK_BYTES, Cleanup, serve } from './testbed.js'
+import { attachGuest, BLOCK_BYTES, Cleanup, createFolder, serve } from './testbed.js'
 import type { Guest, GuestOptions } from './testbed.js'
 
 const cleanup = new Cleanup()
@@ -76,21 +78,24 @@ describe('reads and writes at random', () => {
     expect(guest.driver.anomalies).toEqual([])
   })
 
-  it('end with the right data through a file', async () => {
-    const { path } = await serve(cleanup, { backends: ['null:1MiB', 'memory:4MiB'] })
+  it('end with the right data in a file, beside another namespace', async () => {
+    const file = join(createFolder(cleanup), 'disk.img')
+    writeFileSync(file, '')
+    truncateSync(file, 4 * 1024 * 1024)
+    const { path } = await serve(cleanup, { backends: ['memory:1MiB', `file:${file}`] })
     const guest = await attachGuest(cleanup, path, { doorbells: 'posted' })
-    const [queue] = await createQueues(guest, 1, 32, false)
+    const queues = await createQueues(guest, 2, 33, false)
     const { memory } = guest
-    const disk = new DiskVerifier({
-      memory,
-      nsid: 2,
-      blockBytes: BLOCK_BYTES,
-      blockCount: 2048,
-      transferBlocksMax: 16,
-      seed: 7
-    })
-    await disk.run([queue!], { depth: 16, commands: 200 })
-    await disk.check(queue!)
+    const shape = { memory, blockBytes: BLOCK_BYTES, blockCount: 2048, transferBlocksMax: 32 }
+    const first = new DiskVerifier({ ...shape, nsid: 1, seed: 7 })
+    const second = new DiskVerifier({ ...shape, nsid: 2, seed: 8 })
+    await Promise.all([
+      first.run(queues, { depth: 8, commands: 200 }),
+      second.run(queues, { depth: 8, commands: 200 })
+    ])
+    await first.check(queues[0]!)
+    await second.check(queues[1]!)
     expect(await guest.driver.admin.activeNamespaces()).toEqual([1, 2])
+    expect(guest.driver.anomalies).toEqual([])
   })
 })
