@@ -78,15 +78,10 @@ export class GuestMemory implements ServedMemory {
 
   /** Adds a region. The server does not learn of it before {@link map}. */
   add (placement: RegionPlacement): GuestRegion {
-    const { iova, byteLength } = placement
-    const region: PlacedRegion = {
-      iova,
-      byteLength,
-      file: placement.file ?? this.#createGuarded(byteLength),
-      fileOffset: placement.fileOffset ?? (placement.file === undefined ? PAGE_BYTES : 0),
-      shared: placement.shared ?? true,
-      flags: placement.flags ?? (DmaMapFlags.READABLE | DmaMapFlags.WRITEABLE)
-    }
+    const { iova, byteLength, file } = placement
+    const region = file === undefined ?
+      placeIn(this.#createGuarded(byteLength), { fileOffset: PAGE_BYTES, ...placement }) :
+      placeIn(file, placement)
     this.#files.add(region.file)
     this.#regions.push(region)
     this.#regions.sort((left, right) => left.iova - right.iova)
@@ -140,6 +135,31 @@ export class GuestMemory implements ServedMemory {
     placed.fileOffset = fileOffset
     await client.mapDma(mappingOf(placed))
     return left
+  }
+
+  /**
+   * Lays a part of memory out anew, without a word to the server: the regions inside the range make room for others,
+   * which cover the same addresses. Contents move with their addresses; bytes that stay where they are are not touched.
+   * Returns the new regions. Throws where a region is only partly in the range.
+   */
+  relocate (
+    iova: number,
+    byteLength: number,
+    placements: readonly (RegionPlacement & { readonly file: GuestFile })[]
+  ): readonly GuestRegion[] {
+    const end = iova + byteLength
+    const kept = this.#regions.filter(region => region.iova + region.byteLength <= iova || region.iova >= end)
+    const gone = this.#regions.filter(region => !kept.includes(region))
+    const placed = placements.map(placement => placeIn(placement.file, placement))
+    if ([...gone, ...placed].some(region => region.iova < iova || region.iova + region.byteLength > end)) {
+      throw new RangeError('A region is only partly in the range that is laid out anew.')
+    }
+    for (const { file } of placed) this.#files.add(file)
+    this.#regions.splice(0, Infinity, ...kept, ...placed)
+    this.#regions.sort((left, right) => left.iova - right.iova)
+    const moves = gone.flatMap(source => placed.flatMap(target => moveBetween(source, target)))
+    for (const { file, position, bytes } of moves) file.bytes.set(bytes, position)
+    return placed
   }
 
   /** The file and the position in it of `byteLength` bytes at `iova`. Throws unless one region has all of them. */
@@ -202,7 +222,16 @@ export class GuestMemory implements ServedMemory {
   }
 
   #regionAt (iova: number): PlacedRegion | undefined {
-    return this.#regions.find(region => iova >= region.iova && iova < region.iova + region.byteLength)
+    const regions = this.#regions
+    let low = 0
+    let high = regions.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (regions[middle]!.iova <= iova) low = middle + 1
+      else high = middle
+    }
+    const region = regions[low - 1]
+    return region !== undefined && iova < region.iova + region.byteLength ? region : undefined
   }
 
   #forEachPiece (
@@ -220,6 +249,30 @@ export class GuestMemory implements ServedMemory {
     }
     return true
   }
+}
+
+function placeIn (file: GuestFile, placement: RegionPlacement): PlacedRegion {
+  return {
+    iova: placement.iova,
+    byteLength: placement.byteLength,
+    file,
+    fileOffset: placement.fileOffset ?? 0,
+    shared: placement.shared ?? true,
+    flags: placement.flags ?? (DmaMapFlags.READABLE | DmaMapFlags.WRITEABLE)
+  }
+}
+
+/** What a region that went has in common with one that came, and where that is to go, unless it is there already. */
+function moveBetween (
+  source: GuestRegion,
+  target: GuestRegion
+): { readonly file: GuestFile, readonly position: number, readonly bytes: Uint8Array }[] {
+  const start = Math.max(source.iova, target.iova)
+  const end = Math.min(source.iova + source.byteLength, target.iova + target.byteLength)
+  const from = source.fileOffset + start - source.iova
+  const position = target.fileOffset + start - target.iova
+  if (end <= start || (source.file === target.file && position === from)) return []
+  return [{ file: target.file, position, bytes: source.file.bytes.slice(from, from + end - start) }]
 }
 
 /** The DMA_MAP of a region. */

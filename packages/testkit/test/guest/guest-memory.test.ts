@@ -95,6 +95,25 @@ describe('GuestMemory', () => {
     memory.reserve(4096, 4096)
     expect([memory.allocate(4096), memory.allocate(4096)]).toEqual([0, 8192])
   })
+
+  it('is laid out anew with its contents, in any number of regions', () => {
+    const file = GuestFile.create(16384)
+    memory.add({ iova: 0x10000, byteLength: 8192, file })
+    memory.store(0x10ffe, Uint8Array.of(1, 2, 3, 4))
+    const regions = memory.relocate(0x10000, 8192, [
+      { iova: 0x10000, byteLength: 4096, file, fileOffset: 12288 },
+      { iova: 0x11000, byteLength: 4096, file, fileOffset: 4096 }
+    ])
+    expect(memory.regions).toEqual(regions)
+    expect(memory.bytesAt(0x10ffe, 4)).toEqual(Uint8Array.of(1, 2, 3, 4))
+    expect(memory.locate(0x10000, 4096)).toEqual({ file, position: 12288 })
+  })
+
+  it('is not laid out anew where a region would be cut in two', () => {
+    const file = GuestFile.create(8192)
+    memory.add({ iova: 0x10000, byteLength: 8192, file })
+    expect(() => memory.relocate(0x10000, 4096, [{ iova: 0x10000, byteLength: 4096, file }])).toThrow(RangeError)
+  })
 })
 
 describe('DataBuffer', () => {
