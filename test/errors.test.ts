@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { packageNames, root, sourcesOf } from './sources.js'
 
-const CODE = /PCIKIT_[A-Z_]+[A-Z]/g
+/** Quoted codes; those that start with PCIKIT_VM_ are variables of the environment. */
+const CODE = /(?<=')PCIKIT_(?!VM_)[A-Z_]+(?=')/g
 
 const declared = [...readFileSync(`${root}packages/core/src/errors.ts`, 'utf8').matchAll(/^ {2}\| '(PCIKIT_\w+)'$/gm)]
   .map(match => match[1] ?? '')
