@@ -74,9 +74,9 @@ export async function bootGuest (vm: Vm, options: BootOptions = {}): Promise<Gue
     if (qmpSocket === undefined || agentSocket === undefined || consoleSocket === undefined) {
       throw new Error('QEMU did not open its connections.')
     }
-    const console = new ConsoleLog()
+    const log = new ConsoleLog()
     consoleSocket.setEncoding('utf8').on('data', (text: string) => {
-      console.append(text)
+      log.append(text)
       options.onConsole?.(text)
     })
     consoleSocket.on('error', () => {
@@ -90,7 +90,7 @@ export async function bootGuest (vm: Vm, options: BootOptions = {}): Promise<Gue
     const type = (text: string): void => {
       consoleSocket.write(text)
     }
-    return new Guest({ qmp, agent, console, exited: cleaned, kill, type })
+    return new Guest({ qmp, agent, log, exited: cleaned, kill, type })
   } catch (error) {
     child.kill('SIGKILL')
     await cleaned

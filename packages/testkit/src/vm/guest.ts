@@ -14,7 +14,7 @@ export interface Exit {
 export interface GuestParts {
   readonly qmp: QmpClient
   readonly agent: GuestAgent
-  readonly console: ConsoleLog
+  readonly log: ConsoleLog
   readonly exited: Promise<Exit>
   readonly kill: () => void
   readonly type: (text: string) => void
@@ -32,7 +32,7 @@ export class Guest implements AsyncDisposable {
   /** Settles once QEMU has ended, however it did. */
   readonly exited: Promise<Exit>
   readonly #agent: GuestAgent
-  readonly #console: ConsoleLog
+  readonly #log: ConsoleLog
   readonly #kill: () => void
   readonly #type: (text: string) => void
 
@@ -40,7 +40,7 @@ export class Guest implements AsyncDisposable {
     this.qmp = parts.qmp
     this.exited = parts.exited
     this.#agent = parts.agent
-    this.#console = parts.console
+    this.#log = parts.log
     this.#kill = parts.kill
     this.#type = parts.type
     this.qmp.onEvent(({ event }) => {
@@ -48,14 +48,14 @@ export class Guest implements AsyncDisposable {
     })
     void this.exited.then(({ status, signal, errors }) => {
       const reason = new Error(`QEMU ended with ${signal ?? `status ${status}`}. It said: ${errors || 'nothing'}.`)
-      this.#console.end(reason)
+      this.#log.end(reason)
       this.#agent.end(reason)
     })
   }
 
   /** Everything that came on the console. */
   get consoleText (): string {
-    return this.#console.text
+    return this.#log.text
   }
 
   /** Waits until the guest is up and takes commands; after a reset, until it does so again. */
@@ -67,7 +67,7 @@ export class Guest implements AsyncDisposable {
 
   /** Waits for something on the console, after what the wait before found. */
   async waitFor (pattern: RegExp | string, timeoutMs = bootTimeoutMs): Promise<RegExpExecArray> {
-    return this.#console.waitFor(pattern, timeoutMs)
+    return this.#log.waitFor(pattern, timeoutMs)
   }
 
   /** Types on the console. */
@@ -143,6 +143,6 @@ export class Guest implements AsyncDisposable {
 
   #withConsole (error: unknown): Error {
     const message = error instanceof Error ? error.message : String(error)
-    return new Error(`${message} ${this.#console.tail()}`, { cause: error })
+    return new Error(`${message} ${this.#log.tail()}`, { cause: error })
   }
 }

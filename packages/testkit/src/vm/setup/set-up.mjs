@@ -50,8 +50,11 @@ async function exists (path) {
   return stat(path).then(() => true, () => false)
 }
 
+const keptMs = 24 * 60 * 60 * 1000
+
 /**
- * Makes a folder under another name first, so that one that is there is always complete. Removes its older versions.
+ * Makes a folder under another name first, so that one that is there is always complete. Removes versions of
+ * it that are a day old; a younger one may be another checkout's.
  *
  * @param {string} folder
  * @param {(folder: string) => Promise<void>} make
@@ -65,7 +68,9 @@ async function makeFolder (folder, make) {
   await make(unfinished)
   await rename(unfinished, folder)
   for (const name of await readdir(parent)) {
-    if (name.startsWith(`${kind}-`) && join(parent, name) !== folder) await rm(join(parent, name), { recursive: true })
+    const path = join(parent, name)
+    if (!name.startsWith(`${kind}-`) || path === folder) continue
+    if (Date.now() - (await stat(path)).mtimeMs > keptMs) await rm(path, { recursive: true })
   }
 }
 
