@@ -1,6 +1,6 @@
 import type { DmaPort, Logger } from '@pcikit/core'
 import { duplicateDescriptor, UnixSocket } from '@pcikit/native'
-import type { Agreement, ClientCapabilities } from './capabilities.js'
+import type { Agreement } from './capabilities.js'
 import { DmaRequests } from './dma-requests.js'
 import { MessageDmaPort } from './message-dma-port.js'
 import { MessageStream } from './message-stream.js'
@@ -14,7 +14,6 @@ const LONG_REQUESTS_MAX = 8
 
 /** What a channel is opened with. */
 export interface DmaChannelSettings {
-  readonly client: ClientCapabilities
   readonly agreement: Agreement
   readonly options: SocketOptions
   readonly logger: Logger
@@ -71,12 +70,10 @@ function openTwin (sink: TwinSink, reply: ReplyWriter, options: SocketOptions): 
 }
 
 function createPort (requests: DmaRequests, settings: DmaChannelSettings): DmaPort {
-  const { client, agreement, options, logger } = settings
+  const { agreement, options, logger } = settings
   const layout = options.dmaMessageLayout
   return new MessageDmaPort(requests, {
     transferBytesMax: agreement.transferBytesMax,
-    layout: layout === 'auto' ? undefined : layout,
-    // REGION_WRITE_MULTI came with QEMU's client, and nothing else proposes it.
-    likelyLayout: client.named.has('write_multiple') ? 'qemu' : 'specification'
+    layout: layout === 'auto' ? undefined : layout
   }, logger)
 }

@@ -14,20 +14,17 @@ export interface DmaPortSettings {
   readonly transferBytesMax: number
   /** The layout, where it is known; otherwise it is found out. */
   readonly layout: DmaMessageLayout | undefined
-  /** What it most likely is, for a write before anything was found out. */
-  readonly likelyLayout: DmaMessageLayout
 }
 
 /**
  * Memory of the client by message. [vfio-user] "VFIO_USER_DMA_READ" and "VFIO_USER_DMA_WRITE".
  *
- * QEMU from 10.1 on and the specification disagree on where the data is. Unless it was told, the port finds out which
- * one it has: from what it reads, for a read is asked in the same way in both. See `dma-layout.ts`.
+ * Some versions of QEMU and the specification disagree on where the data is. Unless it was told, the port finds out
+ * which one it has: from what it reads, for a read is asked in the same way in both. See `dma-layout.ts`.
  */
 export class MessageDmaPort implements DmaPort {
   readonly transferBytesMax: number
   readonly #requests: DmaRequests
-  readonly #likelyLayout: DmaMessageLayout
   readonly #logger: Logger
   #layout: DmaMessageLayout | undefined
   #firstWrite: Promise<void> | undefined = undefined
@@ -36,7 +33,6 @@ export class MessageDmaPort implements DmaPort {
     this.#requests = requests
     this.transferBytesMax = settings.transferBytesMax
     this.#layout = settings.layout
-    this.#likelyLayout = settings.likelyLayout
     this.#logger = logger
   }
 
@@ -73,7 +69,7 @@ export class MessageDmaPort implements DmaPort {
     const copies = { specification: new Uint8Array(target.length), qemu: new Uint8Array(target.length) }
     const evidence = await this.#examine(iova, target.length, copies)
     if (evidence.kind === 'ambiguous') await this.#probe(iova + evidence.firstByte)
-    target.set(copies[this.#layout ?? this.#likelyLayout])
+    target.set(copies[this.#layout ?? 'specification'])
   }
 
   async #writePiece (iova: number, source: Uint8Array): Promise<void> {
@@ -88,39 +84,30 @@ export class MessageDmaPort implements DmaPort {
       return
     }
     const firstWrite = this.#writeFirst(iova, source)
-    this.#firstWrite = firstWrite.then(() => this.#settle(), () => this.#settle())
+    this.#firstWrite = firstWrite.catch(() => undefined).then(() => {
+      this.#firstWrite = undefined
+    })
     await firstWrite
   }
 
-  /** A write before anything was read. What it overwrites, or else what it wrote, tells the layout. */
+  /** A write before the layout is known. What it overwrites, or else what it wrote, tells. */
   async #writeFirst (iova: number, source: Uint8Array): Promise<void> {
     const copy = new Uint8Array(source.length)
     await this.#readPiece(iova, copy).catch(() => undefined)
-    if (this.#layout !== undefined) {
-      await this.#tell(iova, source, this.#layout)
-      return
-    }
-    const guess = this.#likelyLayout
-    const refusal = await this.#tell(iova, source, guess).then(() => undefined, (error: Error) => error)
-    // Every client understands a message in the specification's layout, so that one is refused for another reason.
-    if (refusal !== undefined && guess === 'specification') throw refusal
-    const found = refusal === undefined ? await this.#layoutAfterWrite(iova, copy) : 'specification'
-    if (found === undefined || found === guess) return
-    await this.#tell(iova, source, found)
-    this.#decide(found)
+    const layout = this.#layout ?? await this.#tryWrite(iova, source, copy)
+    if (layout !== undefined) await this.#tell(iova, source, layout)
   }
 
-  /** What reading back tells after a first write, of data that was not all zero. */
-  async #layoutAfterWrite (iova: number, copy: Uint8Array): Promise<DmaMessageLayout | undefined> {
+  /**
+   * Writes in the layout of the specification, and reads back: in QEMU's, a client with the other one would take data
+   * for a count. Gives the layout to write in once more, if it was the wrong one.
+   */
+  async #tryWrite (iova: number, source: Uint8Array, copy: Uint8Array): Promise<DmaMessageLayout | undefined> {
+    await this.#tell(iova, source, 'specification')
     const isRead = await this.#readPiece(iova, copy).then(() => true, () => false)
-    if (this.#layout !== undefined || !isRead || !isZero(copy)) return this.#layout
-    // Nothing arrived: in QEMU's layout the data of a short message was where the count's upper half is zero.
-    return this.#likelyLayout === 'qemu' ? 'specification' : 'qemu'
-  }
-
-  /** After the first write: memory that cannot be read leaves the likely layout. */
-  #settle (): void {
-    if (this.#layout === undefined) this.#decide(this.#likelyLayout)
+    // Nothing arrived: the data of a short message lies behind what QEMU's layout counts.
+    if (this.#layout === undefined && isRead && isZero(copy)) this.#decide('qemu')
+    return this.#layout === 'qemu' ? 'qemu' : undefined
   }
 
   /**

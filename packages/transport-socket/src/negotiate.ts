@@ -1,6 +1,6 @@
 import { Errno, ProtocolError } from '@pcikit/core'
 import { DEFAULT_CAPABILITIES, agree, answerCapabilities, parseCapabilities } from './capabilities.js'
-import type { Agreement, ClientCapabilities, OwnLimits } from './capabilities.js'
+import type { Agreement, OwnLimits } from './capabilities.js'
 import { VersionLayout } from './layouts/version.js'
 import type { Message } from './message.js'
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from './protocol.js'
@@ -9,17 +9,11 @@ import type { ReplyWriter } from './reply-writer.js'
 /** The longest JSON that is looked at, in bytes. QEMU sends about 250. */
 const JSON_BYTES_MAX = 16 << 10
 
-/** What a client proposed, and what came of it. */
-export interface Negotiation {
-  readonly client: ClientCapabilities
-  readonly agreement: Agreement
-}
-
 /**
- * Answers a VERSION request. [vfio-user] "VFIO_USER_VERSION".
+ * Answers a VERSION request, and gives what was agreed on. [vfio-user] "VFIO_USER_VERSION".
  * Throws ProtocolError EINVAL for a major version or version data that cannot be accepted.
  */
-export function negotiate (message: Message, reply: ReplyWriter, own: OwnLimits): Negotiation {
+export function negotiate (message: Message, reply: ReplyWriter, own: OwnLimits): Agreement {
   const { view, position, byteLength } = message
   if (byteLength < VersionLayout.byteLength) {
     throw new ProtocolError(Errno.EINVAL, `VERSION has ${byteLength} bytes, and needs ${VersionLayout.byteLength}.`)
@@ -41,7 +35,7 @@ export function negotiate (message: Message, reply: ReplyWriter, own: OwnLimits)
   for (let index = 0; index < json.length; index++) {
     reply.view.setUint8(at + VersionLayout.byteLength + index, json.charCodeAt(index))
   }
-  return { client, agreement }
+  return agreement
 }
 
 function readJson (message: Message, jsonBytes: number): string {

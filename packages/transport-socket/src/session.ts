@@ -121,9 +121,9 @@ export class Session implements MessageSink {
         throw new ProtocolError(Errno.EINVAL, `The client's first message is ${commandName(message.command)}.`)
       }
       const { endpoint, options } = this.#settings
-      const { client, agreement } = negotiate(message, this.#reply, options)
+      const agreement = negotiate(message, this.#reply, options)
       this.#connection = endpoint.connect()
-      const settings = { client, agreement, options, logger: this.#logger }
+      const settings = { agreement, options, logger: this.#logger }
       this.#dmaChannel = DmaChannel.open(this.#stream, this.#reply, settings)
       endpoint.dma.setPort(this.#dmaChannel.port)
       this.#context = {

@@ -7,7 +7,6 @@ import type { TestServer } from '../test-server.js'
 
 const IOVA = 0x8000_0000
 const PLAIN = '{"capabilities":{"max_msg_fds":16}}'
-const LIKE_QEMU = '{"capabilities":{"max_msg_fds":16,"write_multiple":true}}'
 
 describe('DMA_WRITE', () => {
   let server: TestServer
@@ -56,19 +55,12 @@ describe('DMA_WRITE', () => {
     expect(bytesOf(request)).toEqual([...quads(IOVA + 0x20, 5).subarray(0, 12), 1, 2, 3, 4, 5, 0, 0, 0, 0])
   })
 
-  // The two that are proposed do not always tell the truth: what counts is what the memory says.
-  describe.each([
-    ['specification' as const, PLAIN],
-    ['specification' as const, LIKE_QEMU],
-    ['qemu' as const, PLAIN],
-    ['qemu' as const, LIKE_QEMU]
-  ])('to a client with the layout %s that proposes %s', (layout, json) => {
+  describe.each([['specification' as const], ['qemu' as const]])('to a client with the layout %s', layout => {
     it.each([
       ['over zeroes', [0, 0, 0, 0, 0, 0, 0, 0]],
       ['over data', [9, 9, 9, 9, 9, 9, 9, 9]],
       ['over data that leaves the layout open', [0, 0, 0, 0, 9, 0, 0, 0, 0]]
     ])('stores data %s', async (_what, before) => {
-      await reconnect(json)
       const memory = new MessageMemory(layout, IOVA)
       await memory.map(client)
       memory.bytes.set(before, 0x40)
@@ -81,7 +73,6 @@ describe('DMA_WRITE', () => {
     })
 
     it('stores several at once', async () => {
-      await reconnect(json)
       const memory = new MessageMemory(layout, IOVA)
       await memory.map(client)
 
@@ -90,8 +81,8 @@ describe('DMA_WRITE', () => {
       expect([...memory.bytes.subarray(0, 18)]).toEqual([1, 2, 0, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 5, 0])
     })
 
-    it('stores data in memory that cannot be read, as far as can be told', async () => {
-      await reconnect(json, { dmaMessageLayout: layout })
+    it('stores data in memory that cannot be read, where the layout was told', async () => {
+      await reconnect(PLAIN, { dmaMessageLayout: layout })
       const memory = new MessageMemory(layout, IOVA)
       await memory.map(client, 2)
 
