@@ -39,7 +39,11 @@ export default defineConfig({
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
       {
         resolve: { alias },
-        test: { name: 'bench', include: [], benchmark: { include: ['packages/*/bench/**/*.bench.ts'] } }
+        test: {
+          name: 'bench',
+          include: [],
+          benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'bench/**/*.bench.ts'] }
+        }
       },
       project('vm', ['test/vm/**/*.test.ts'], { testTimeout: 600_000, serial: true })
     ]
