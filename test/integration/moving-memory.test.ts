@@ -87,6 +87,27 @@ describe('a region that holds queues and comes back at the same address with ano
     expect(guest.driver.anomalies).toEqual([])
   })
 
+  it.each([{ doorbells: 'posted' as const }, { doorbells: 'mmap' as const }])(
+    'can move a hundred times under load, with doorbells by $doorbells',
+    async ({ doorbells }) => {
+      const { path } = await serve(cleanup, { doorbells: doorbells === 'mmap' ? 'mmap' : 'trap' })
+      const guest = await attachGuest(cleanup, path, { layOut, doorbells })
+      const queue = await createQueue(guest, 32)
+      const disk = verifier(guest, 200)
+      const load = disk.run([queue], { depth: 24, commands: 3000 })
+      let untouched = true
+      for (let round = 0; round < 100; round++) {
+        const left = await guest.memory.move(guest.client, queueRegion(guest), (round % 3 + 1) * QUEUE_REGION_BYTES)
+        await guest.client.getInfo()
+        untouched &&= left.isUntouched
+      }
+      await load
+      await disk.check(queue)
+      expect(untouched).toBe(true)
+      expect(guest.driver.anomalies).toEqual([])
+    }
+  )
+
   it('serves a command whose doorbell rang while the queue was away', async () => {
     const { path } = await serve(cleanup)
     const guest = await attachGuest(cleanup, path, { layOut })
