@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 
 /** What a process holds: descriptors and mapped files by what they stand for, and how many mappings in all. */
 export interface ProcessUse {
@@ -27,9 +27,14 @@ export function findGrowth (before: ProcessUse, after: ProcessUse, slack: number
   return growth > slack ? [...grown, `mappings: ${before.mappingCount} before, ${after.mappingCount} after`] : grown
 }
 
-/** Whether a name, such as that of a memory file, is among the mappings or the descriptors. */
-export function holdsFile (use: ProcessUse, name: string): boolean {
-  return [...use.descriptors.keys(), ...use.files.keys()].some(each => each.includes(name))
+/** The descriptors and mappings by which a process holds a file, a line each. The inode tells files apart. */
+export function findTraces (pid: number, inode: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').trimEnd().split('\n')
+  const mappings = lines.filter(line => Number(line.split(/\s+/)[4]) === inode)
+  const descriptors = readdirSync(`/proc/${pid}/fd`).filter(entry =>
+    statSync(`/proc/${pid}/fd/${entry}`, { throwIfNoEntry: false })?.ino === inode
+  )
+  return [...mappings, ...descriptors.map(entry => `descriptor ${entry}`)]
 }
 
 function readDescriptors (pid: number): string[] {

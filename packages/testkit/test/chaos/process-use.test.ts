@@ -1,7 +1,7 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { closeDescriptor, createMemoryFile, Mapping } from '@pcikit/native'
 import { describe, expect, it } from 'vitest'
-import { findGrowth, holdsFile, readProcessUse } from '../../src/chaos/process-use.js'
+import { findGrowth, findTraces, readProcessUse } from '../../src/chaos/process-use.js'
 
 const SLACK = 10_000
 
@@ -14,14 +14,25 @@ describe('readProcessUse', () => {
     expect(findGrowth(before, during, SLACK)).toEqual(['descriptors of /dev/zero: 0 before, 1 after'])
     expect(findGrowth(before, readProcessUse(process.pid), SLACK)).toEqual([])
   })
+})
 
+describe('findTraces', () => {
   it('sees a mapping, also when the file behind it was closed', () => {
     const descriptor = createMemoryFile('process-use-test', 4096)
+    const inode = fstatSync(descriptor).ino
     const mapping = Mapping.map(descriptor, 0, 4096, { read: true, write: true })
     closeDescriptor(descriptor)
-    expect(holdsFile(readProcessUse(process.pid), 'process-use-test')).toBe(true)
+    expect(findTraces(process.pid, inode)).toEqual([expect.stringContaining('process-use-test')])
     mapping.unmap()
-    expect(holdsFile(readProcessUse(process.pid), 'process-use-test')).toBe(false)
+    expect(findTraces(process.pid, inode)).toEqual([])
+  })
+
+  it('sees a descriptor', () => {
+    const descriptor = createMemoryFile('process-use-test', 4096)
+    const inode = fstatSync(descriptor).ino
+    expect(findTraces(process.pid, inode)).toEqual([`descriptor ${descriptor}`])
+    closeDescriptor(descriptor)
+    expect(findTraces(process.pid, inode)).toEqual([])
   })
 })
 
