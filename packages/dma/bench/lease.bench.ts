@@ -1,86 +1,68 @@
-import { DmaAccess, silentLogger, silentRecorder } from '@pcikit/core'
-import { createMemoryFile, duplicateDescriptor } from '@pcikit/native'
+import { DmaAccess } from '@pcikit/core'
+import type { DmaLease, DmaWindow } from '@pcikit/core'
 import { bench, describe } from 'vitest'
-import { MappedDmaManager } from '../src/mapped-dma-manager.js'
-import { mappedDmaOptions } from '../src/options.js'
+import { CrowdedManager, PAGE } from './crowded-manager.js'
 
-const PAGE = 4096
+/** Each sample is a thousand: what is printed as milliseconds is microseconds for one. */
+const TIMES = 1000
 
-/** A manager with so many regions of one page, of one sealed file. */
-function manyRegions (count: number, seal = true): MappedDmaManager {
-  const dma = new MappedDmaManager(mappedDmaOptions.parse({}), silentRecorder, silentLogger)
-  const file = createMemoryFile('bench', count * PAGE, { seal })
-  for (let page = 0; page < count; page += 1) {
-    const descriptor = duplicateDescriptor(file)
-    dma.map({ iova: page * 2 * PAGE, byteLength: PAGE, access: DmaAccess.READ_WRITE, fileOffset: page * PAGE, descriptor })
+function useLease (lease: DmaLease, iovaOf: (index: number) => number): void {
+  for (let index = 0; index < TIMES; index += 1) {
+    lease.open(DmaAccess.WRITE)
+    lease.append(iovaOf(index), PAGE)
+    void lease.commit()
+    lease.close()
   }
-  dma.setBusMaster(true)
-  return dma
 }
 
-function oneRegion (byteLength: number, seal = true): MappedDmaManager {
-  const dma = new MappedDmaManager(mappedDmaOptions.parse({}), silentRecorder, silentLogger)
-  const descriptor = createMemoryFile('bench', byteLength, { seal })
-  dma.map({ iova: 0, byteLength, access: DmaAccess.READ_WRITE, fileOffset: 0, descriptor })
-  dma.setBusMaster(true)
-  return dma
-}
-
-const REPEAT = 1000
-
-describe('lease: open, append 4 KiB, commit, close (x1000)', () => {
-  const single = oneRegion(1 << 28)
-  const unsealed = oneRegion(1 << 28, false)
-  const lease = single.createLease()
-  const unsealedLease = unsealed.createLease()
-  const many = manyRegions(16_000)
-  const manyLease = many.createLease()
-  let at = 0
-  bench('one region', () => {
-    for (let index = 0; index < REPEAT; index += 1) {
-      at = (at + 0x9_3000) & 0xfff_f000
-      lease.open(DmaAccess.WRITE)
-      lease.append(at, PAGE)
-      lease.commit()
-      lease.close()
-    }
+describe('a lease of 4 KiB: open, append, commit, close', () => {
+  const one = new CrowdedManager(1, 2 ** 28)
+  const some = new CrowdedManager(8, 2 ** 24)
+  const many = new CrowdedManager(65_000)
+  const [oneLease, someLease, manyLease] = [one, some, many].map(({ dma }) => dma.createLease())
+  let round = 0
+  bench('in one region', () => {
+    useLease(oneLease!, index => one.iovaOf(0) + (index * 0x9_3000) % 2 ** 28)
   })
-  bench('one region of a file that can shrink', () => {
-    for (let index = 0; index < REPEAT; index += 1) {
-      at = (at + 0x9_3000) & 0xfff_f000
-      unsealedLease.open(DmaAccess.WRITE)
-      unsealedLease.append(at, PAGE)
-      unsealedLease.commit()
-      unsealedLease.close()
-    }
+  bench('in 8 regions, at random', () => {
+    useLease(someLease!, index => some.iovaOf((index * 5) % 8 * 2))
   })
-  bench('16,000 regions of a page, at random', () => {
-    for (let index = 0; index < REPEAT; index += 1) {
-      at = (at + 7919) % 16_000
-      manyLease.open(DmaAccess.WRITE)
-      manyLease.append(at * 2 * PAGE, PAGE)
-      manyLease.commit()
-      manyLease.close()
-    }
+  bench('in 64 of 65,000 regions of a page, at random', () => {
+    useLease(manyLease!, index => many.iovaOf((index * 7919) % 64 * 2000))
+  })
+  bench('in 10,000 of 65,000 regions of a page, each after the other', () => {
+    round += 1
+    useLease(manyLease!, index => many.iovaOf((round % 10 * TIMES + index) * 2))
   })
 })
 
-describe('window.locate, 64-byte entries of a ring (x1000)', () => {
-  const single = oneRegion(1 << 28)
-  const window = single.openWindow(0x10_0000, 64 * 1024, DmaAccess.READ)
-  let slot = 0
+function walk (window: DmaWindow, entryBytes: number): number {
   let sum = 0
-  bench('one region', () => {
-    for (let index = 0; index < REPEAT; index += 1) {
-      slot = (slot + 1) & 1023
-      if (window.locate(slot * 64, 64)) sum += window.position
-    }
+  for (let index = 0; index < TIMES; index += 1) {
+    if (window.locate(index * entryBytes, entryBytes)) sum += window.view.getUint32(window.position, true)
+  }
+  return sum
+}
+
+describe('a window over a ring of 64 KiB: locate an entry of 64 bytes, and read a word', () => {
+  const one = new CrowdedManager(1, 2 ** 28)
+  const inOne = one.dma.openWindow(one.iovaOf(0) + 0x10_0000, 64 * 1024, DmaAccess.READ)
+  const pages = new CrowdedManager(64)
+  pages.dma.setBusMaster(true)
+  for (let index = 0; index < 8; index += 1) pages.map(index * 2 + 1, 40 + index)
+  const inPages = pages.dma.openWindow(pages.iovaOf(0), 64 * 1024, DmaAccess.READ)
+  const sums: number[] = [0]
+  bench('in one region', () => {
+    sums[0] = walk(inOne, 64)
   })
-  bench('the same, reading a word of each', () => {
-    for (let index = 0; index < REPEAT; index += 1) {
-      slot = (slot + 1) & 1023
-      if (window.locate(slot * 64, 64)) sum += window.view.getUint32(window.position, true)
-    }
+  bench('in 16 regions of a page', () => {
+    sums[0] = walk(inPages, 64)
   })
-  if (sum < 0) throw new Error()
+  bench('for comparison, a view without a window', () => {
+    inOne.locate(0, 4)
+    const { view, position } = inOne
+    let sum = 0
+    for (let index = 0; index < TIMES; index += 1) sum += view.getUint32(position + index * 64, true)
+    sums[0] = sum
+  })
 })

@@ -1,6 +1,7 @@
 import { DmaAccess, DmaFault } from '@pcikit/core'
 import type { MessageDirection, MessagePiece } from './client-messages.js'
 import type { GuestMemory } from './guest-memory.js'
+import type { Chunk } from './mapped-pages.js'
 
 /** Up to here a loop is faster than the two calls it takes to copy a part of an array. */
 const LOOP_BYTES_MAX = 64
@@ -16,6 +17,21 @@ export function copyToGuest (memory: GuestMemory, iova: number, source: Uint8Arr
 }
 
 function copy (
+  memory: GuestMemory,
+  iova: number,
+  local: Uint8Array,
+  access: DmaAccess
+): DmaFault | Promise<DmaFault> {
+  const end = iova + local.byteLength
+  const chunk = memory.chunkOf(iova, local.byteLength, access)
+  if (chunk !== undefined) {
+    copyPiece(chunk, iova, local, 0, local.byteLength, access)
+    return settle(memory, iova, end, access)
+  }
+  return copyPieces(memory, iova, local, access)
+}
+
+function copyPieces (
   memory: GuestMemory,
   iova: number,
   local: Uint8Array,
@@ -40,11 +56,22 @@ function copy (
     const chunk = memory.chunkAt(region, at)
     if (chunk === undefined) return fail(memory, memory.fault, at, end, access)
     const count = Math.min(length, chunk.end - at)
-    if (access === DmaAccess.READ) copyBytes(chunk.bytes, at - chunk.iova, local, at - iova, count)
-    else copyBytes(local, at - iova, chunk.bytes, at - chunk.iova, count)
+    copyPiece(chunk, at, local, at - iova, count, access)
     at += count
   }
   return messages === undefined ? settle(memory, iova, end, access) : message(memory, messages, access)
+}
+
+function copyPiece (
+  chunk: Chunk,
+  iova: number,
+  local: Uint8Array,
+  start: number,
+  count: number,
+  access: DmaAccess
+): void {
+  if (access === DmaAccess.READ) copyBytes(chunk.bytes, iova - chunk.iova, local, start, count)
+  else copyBytes(local, start, chunk.bytes, iova - chunk.iova, count)
 }
 
 function copyBytes (source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {

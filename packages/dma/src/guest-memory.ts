@@ -26,6 +26,8 @@ export class GuestMemory {
   /** Why the last `reach` or `chunkAt` found nothing. */
   fault: DmaFault = DmaFault.NONE
   readonly #logger: Logger
+  /** The last one that `chunkOf` found. While its pages are live, bus mastering is on and nothing of it went. */
+  #lastChunk: Chunk | undefined = undefined
   #faultsSeen = 0
 
   constructor (options: MappedDmaOptions, recorder: Recorder, logger: Logger) {
@@ -41,6 +43,22 @@ export class GuestMemory {
     if (!this.isBusMaster) return DmaFault.BUS_MASTER_OFF
     if (!(byteLength <= ADDRESS_END - iova)) return DmaFault.OUT_OF_RANGE
     return DmaFault.NONE
+  }
+
+  /**
+   * The arrays over a whole range in the frequent case, in which it lies in one chunk that is mapped already. Otherwise
+   * undefined, which means nothing: whoever asks looks piece by piece.
+   */
+  chunkOf (iova: number, byteLength: number, access: DmaAccess): Chunk | undefined {
+    let chunk = this.#lastChunk
+    if (chunk === undefined || iova < chunk.iova || iova >= chunk.limit || !chunk.pages.isLive) {
+      if (!this.isBusMaster) return undefined
+      chunk = this.space.find(iova)?.pages?.chunkAt(iova)
+      if (chunk === undefined) return undefined
+      chunk.pages.wasUsed = true
+      this.#lastChunk = chunk
+    }
+    return byteLength <= chunk.limit - iova && (chunk.access & access) === access ? chunk : undefined
   }
 
   /** The region around an address, if it can be reached there in this way. Otherwise `fault` says why not. */

@@ -6,10 +6,14 @@ const NOWHERE = new Region(Infinity, 0, 1, undefined, 0)
 
 /** All regions of a device. They never overlap. */
 export class IovaSpace {
-  readonly #tree = new RegionTree()
+  readonly #tree: RegionTree
   #first: Region | undefined = undefined
   #last: Region = NOWHERE
   #regionCount = 0
+
+  constructor (tree = new RegionTree()) {
+    this.#tree = tree
+  }
 
   get regionCount (): number {
     return this.#regionCount

@@ -5,7 +5,7 @@ import type { MessageDirection, MessagePiece } from './client-messages.js'
 import type { GuestMemory } from './guest-memory.js'
 import { InFlight } from './in-flight.js'
 import type { InUse } from './in-flight.js'
-import type { MappedPages } from './mapped-pages.js'
+import type { Chunk, MappedPages } from './mapped-pages.js'
 import type { Region } from './region.js'
 
 const NO_BYTES = new Uint8Array(0)
@@ -30,9 +30,10 @@ export class MappedLease implements DmaLease, InUse {
   readonly #offsets: number[] = []
   readonly #lengths: number[] = []
   readonly #iovas: number[] = []
-  readonly #regions: (Region | undefined)[] = []
-  /** Undefined for a piece that goes by message. */
+  /** Undefined for a piece that goes by message … */
   readonly #pages: (MappedPages | undefined)[] = []
+  /** … which has its region here instead. */
+  readonly #regions: (Region | undefined)[] = []
   #bounced = 0
   #messaging = 0
   #openings = 0
@@ -71,20 +72,9 @@ export class MappedLease implements DmaLease, InUse {
 
   append (iova: number, byteLength: number): DmaFault {
     assert(this.isOpen, 'A range was appended to a lease that is not open')
-    const refusal = this.#memory.refusal(iova, byteLength)
-    if (refusal !== DmaFault.NONE) return this.#fail(refusal, iova, byteLength)
-    const count = this.segmentCount
-    const lastLength = count > 0 ? this.#lengths[count - 1]! : 0
-    const end = iova + byteLength
-    for (let at = iova; at < end;) {
-      const next = this.#appendPiece(at, end)
-      if (next === at) {
-        this.#truncate(count)
-        if (count > 0) this.#lengths[count - 1] = lastLength
-        return this.#fail(this.#memory.fault, at, end - at)
-      }
-      at = next
-    }
+    const chunk = this.#memory.chunkOf(iova, byteLength, this.access)
+    if (chunk === undefined) return this.#search(iova, byteLength)
+    this.#appendMapped(chunk, iova, iova + byteLength)
     this.byteLength += byteLength
     return DmaFault.NONE
   }
@@ -134,6 +124,26 @@ export class MappedLease implements DmaLease, InUse {
     }
   }
 
+  /** Adds a range wherever it may be, or nothing of it. */
+  #search (iova: number, byteLength: number): DmaFault {
+    const refusal = this.#memory.refusal(iova, byteLength)
+    if (refusal !== DmaFault.NONE) return this.#fail(refusal, iova, byteLength)
+    const count = this.segmentCount
+    const lastLength = count > 0 ? this.#lengths[count - 1]! : 0
+    const end = iova + byteLength
+    for (let at = iova; at < end;) {
+      const next = this.#appendPiece(at, end)
+      if (next === at) {
+        this.#truncate(count)
+        if (count > 0) this.#lengths[count - 1] = lastLength
+        return this.#fail(this.#memory.fault, at, end - at)
+      }
+      at = next
+    }
+    this.byteLength += byteLength
+    return DmaFault.NONE
+  }
+
   /** Adds what can be had in one piece from `iova` on. Returns where it ends: at `iova` if nothing can be had. */
   #appendPiece (iova: number, end: number): number {
     const region = this.#memory.reach(iova, this.access)
@@ -141,17 +151,22 @@ export class MappedLease implements DmaLease, InUse {
     const reachable = Math.min(end, region.reachableEnd)
     if (region.file === undefined) return this.#appendBounced(region, iova, reachable)
     const chunk = this.#memory.chunkAt(region, iova)
-    if (chunk === undefined) return iova
-    const stop = Math.min(reachable, chunk.end)
-    const offset = iova - chunk.iova
+    return chunk === undefined ? iova : this.#appendMapped(chunk, iova, Math.min(reachable, chunk.end))
+  }
+
+  #appendMapped (chunk: Chunk, iova: number, end: number): number {
+    if (iova === end) return end
     const last = this.segmentCount - 1
+    // Both are at most a chunk. As integers they keep the arrays small and fast wherever the memory is.
+    const offset = (iova - chunk.iova) | 0
+    const length = (end - iova) | 0
     if (last >= 0 && this.#bytes[last] === chunk.bytes && this.#offsets[last]! + this.#lengths[last]! === offset) {
-      this.#lengths[last]! += stop - iova
-      return stop
+      this.#lengths[last]! += length
+      return end
     }
     chunk.pages.inFlight.enter()
-    this.#push(region, chunk.pages, chunk.bytes, offset, stop - iova, iova)
-    return stop
+    this.#push(chunk.pages, chunk.bytes, offset, length, iova)
+    return end
   }
 
   #appendBounced (region: Region, iova: number, end: number): number {
@@ -162,20 +177,13 @@ export class MappedLease implements DmaLease, InUse {
       return iova
     }
     this.#bounced += 1
-    this.#push(region, undefined, buffer, 0, length, iova)
+    this.#regions[this.segmentCount] = region
+    this.#push(undefined, buffer, 0, length, iova)
     return iova + length
   }
 
-  #push (
-    region: Region,
-    pages: MappedPages | undefined,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    iova: number
-  ): void {
+  #push (pages: MappedPages | undefined, bytes: Uint8Array, offset: number, length: number, iova: number): void {
     const index = this.segmentCount
-    this.#regions[index] = region
     this.#pages[index] = pages
     this.#bytes[index] = bytes
     this.#offsets[index] = offset
@@ -193,8 +201,8 @@ export class MappedLease implements DmaLease, InUse {
       } else {
         this.#bounced -= 1
         this.#memory.bounce.giveBack(this.#bytes[index]!, this.#messaging === 0)
+        this.#regions[index] = undefined
       }
-      this.#regions[index] = undefined
       this.#pages[index] = undefined
       this.#bytes[index] = NO_BYTES
     }

@@ -11,16 +11,21 @@ export const CHUNK_BYTES = 2 ** 30
 /** A part of a region as arrays over its memory. They are made once and have length zero as soon as the memory went. */
 export class Chunk {
   readonly pages: MappedPages
+  readonly access: DmaAccess
   readonly iova: number
   readonly end: number
+  /** Up to where the memory could be reached when the chunk was made. A file that grows moves the limit, not this. */
+  readonly limit: number
   readonly bytes: Uint8Array
   #view: DataView | undefined = undefined
   #words: Uint32Array | undefined = undefined
 
   constructor (pages: MappedPages, iova: number, memory: ArrayBuffer) {
     this.pages = pages
+    this.access = pages.region.access
     this.iova = iova
     this.end = iova + memory.byteLength
+    this.limit = Math.min(this.end, pages.region.reachableEnd)
     this.bytes = new Uint8Array(memory)
   }
 
@@ -61,10 +66,10 @@ export class MappedPages implements InUse {
 
   /** Maps a region's part of its file. Throws the system error where that is not possible. */
   constructor (region: Region, file: SharedFile) {
-    const exact = tryMap(region, file, 1)
+    const exact = tryMap(region, file)
     this.region = region
     this.#lead = exact === undefined ? region.fileOffset % file.blockBytes : 0
-    this.#mapping = exact ?? map(region, file, file.blockBytes)
+    this.#mapping = exact ?? map(region, file, this.#lead)
   }
 
   /** The arrays around an address of the region. */
@@ -86,17 +91,20 @@ export class MappedPages implements InUse {
     this.region.pages = undefined
     if (this.inFlight.count > 0) {
       this.#mapping.detach()
-      this.region.retired.add(this)
+      this.region.retired.push(this)
     }
-    this.inFlight.whenIdle(() => {
-      this.region.retired.delete(this)
-      this.#mapping.unmap()
-    })
+    this.inFlight.whenIdle(() => this.#release())
   }
 
   cutOff (): void {
     this.isRevoked = true
     this.#mapping.revoke()
+  }
+
+  #release (): void {
+    const { retired } = this.region
+    if (retired.includes(this)) retired.splice(retired.indexOf(this), 1)
+    this.#mapping.unmap()
   }
 
   #openChunk (index: number): Chunk {
@@ -107,20 +115,18 @@ export class MappedPages implements InUse {
   }
 }
 
-function map (region: Region, file: SharedFile, unit: number): Mapping {
-  const start = Math.floor(region.fileOffset / unit) * unit
+function map (region: Region, file: SharedFile, lead: number): Mapping {
   const access = { read: true, write: (region.access & DmaAccess.WRITE) !== 0 }
-  return Mapping.map(file.descriptor, start, region.fileOffset - start + region.byteLength, access)
+  return Mapping.map(file.descriptor, region.fileOffset - lead, lead + region.byteLength, access)
 }
 
 /** Undefined where the offset in the file may be the reason that it cannot be mapped. */
-function tryMap (region: Region, file: SharedFile, unit: number): Mapping | undefined {
+function tryMap (region: Region, file: SharedFile): Mapping | undefined {
   try {
-    return map(region, file, unit)
+    return map(region, file, 0)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EINVAL' && region.fileOffset % file.blockBytes !== 0) {
-      return undefined
-    }
+    const isOffset = (error as NodeJS.ErrnoException).code === 'EINVAL' && region.fileOffset % file.blockBytes !== 0
+    if (isOffset) return undefined
     throw error
   }
 }

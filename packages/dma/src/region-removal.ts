@@ -50,5 +50,5 @@ export async function removeRegions (
 function retire (memory: GuestMemory, region: Region): InUse[] {
   if (region.pages !== undefined) memory.cache.retire(region.pages)
   if (region.file === undefined) return region.inFlight.count > 0 ? [region] : []
-  return region.retired.size === 0 ? [] : [...region.retired].filter(pages => !pages.isRevoked)
+  return region.retired.filter(pages => !pages.isRevoked)
 }

@@ -16,17 +16,21 @@
 import type { Region } from './region.js'
 
 /** Entries of a node. Half a kilobyte of keys: a few cache lines to search, and little to move when one is inserted. */
-const NODE_ENTRIES_MAX = 64
-/** A node with fewer entries is merged with a neighbour … */
-const NODE_ENTRIES_LOW = 16
-/** … unless the two together would soon have to be split again. */
-const MERGED_ENTRIES_MAX = 48
+const NODE_ENTRIES = 64
 
 class TreeNode {
   count = 0
-  readonly keys = new Float64Array(NODE_ENTRIES_MAX)
+  readonly keys: Float64Array
   /** Regions on level 0, nodes above. */
   readonly items: (TreeNode | Region)[] = []
+
+  constructor (entriesMax: number) {
+    this.keys = new Float64Array(entriesMax)
+  }
+
+  get isFull (): boolean {
+    return this.count === this.keys.length
+  }
 
   /** The last entry whose key is not above `key`; -1 if there is none. */
   rank (key: number): number {
@@ -64,7 +68,7 @@ class TreeNode {
 
   /** Moves the upper half to a new node. */
   split (): TreeNode {
-    const upper = new TreeNode()
+    const upper = new TreeNode(this.keys.length)
     const half = this.count >>> 1
     upper.keys.set(this.keys.subarray(half, this.count))
     upper.items.push(...this.items.splice(half))
@@ -83,11 +87,18 @@ class TreeNode {
 
 /** Regions by the address at which they start. Finding, inserting and removing one is logarithmic in their number. */
 export class RegionTree {
-  #root = new TreeNode()
+  readonly #entriesMax: number
+  #root: TreeNode
   #height = 0
   /** The way from the root down to the last leaf that was looked for: nodes and, in them, entries. */
   readonly #path: TreeNode[] = []
   readonly #slots: number[] = []
+
+  /** @param entriesMax of a node, at least four */
+  constructor (entriesMax = NODE_ENTRIES) {
+    this.#entriesMax = entriesMax
+    this.#root = new TreeNode(entriesMax)
+  }
 
   /** The region that starts at `key` or is the closest before. */
   floor (key: number): Region | undefined {
@@ -105,7 +116,7 @@ export class RegionTree {
   insert (region: Region): void {
     const key = region.iova
     let node = this.#root
-    if (node.count === NODE_ENTRIES_MAX) node = this.#grow()
+    if (node.isFull) node = this.#grow()
     for (let level = this.#height; level > 0; level -= 1) {
       const index = Math.max(0, node.rank(key))
       if (key < node.keys[index]!) node.keys[index] = key
@@ -132,7 +143,7 @@ export class RegionTree {
 
   /** Puts a new root above the full one. */
   #grow (): TreeNode {
-    const root = new TreeNode()
+    const root = new TreeNode(this.#entriesMax)
     root.insert(0, this.#root.keys[0]!, this.#root)
     this.#root = root
     this.#height += 1
@@ -142,7 +153,7 @@ export class RegionTree {
   /** Splits the child if it is full, and returns the one that `key` belongs in. */
   #roomierChild (node: TreeNode, index: number, key: number): TreeNode {
     const child = node.items[index] as TreeNode
-    if (child.count < NODE_ENTRIES_MAX) return child
+    if (!child.isFull) return child
     const upper = child.split()
     node.insert(index + 1, upper.keys[0]!, upper)
     return key < upper.keys[0]! ? child : upper
@@ -158,18 +169,22 @@ export class RegionTree {
     }
   }
 
-  /** Removes the child if it is empty, merges it if it is nearly so. Tells whether the node lost an entry. */
+  /**
+   * Removes the child if it is empty, and merges it with a neighbour if it is nearly so, unless the two together would
+   * soon have to be split again. Tells whether the node lost an entry.
+   */
   #mergeChild (node: TreeNode, index: number): boolean {
     const child = node.items[index] as TreeNode
-    if (child.count >= NODE_ENTRIES_LOW) return false
+    if (child.count >= this.#entriesMax / 4) return false
     if (child.count === 0) {
       node.remove(index)
       return true
     }
+    const mergedMax = this.#entriesMax * 3 / 4
     for (const left of [index - 1, index]) {
       const lower = node.items[left] as TreeNode | undefined
       const upper = node.items[left + 1] as TreeNode | undefined
-      if (lower === undefined || upper === undefined || lower.count + upper.count > MERGED_ENTRIES_MAX) continue
+      if (lower === undefined || upper === undefined || lower.count + upper.count > mergedMax) continue
       lower.absorb(upper)
       node.remove(left + 1)
       return true

@@ -31,7 +31,7 @@ export class Region implements InUse {
   /** The memory as this process has it mapped; undefined until it is touched, and again when it was given up. */
   pages: MappedPages | undefined = undefined
   /** Mappings that were given up while leases were open on them. */
-  readonly retired = new Set<MappedPages>()
+  readonly retired: MappedPages[] = []
 
   constructor (iova: number, byteLength: number, access: DmaAccess, file: SharedFile | undefined, fileOffset: number) {
     this.iova = iova

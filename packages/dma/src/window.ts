@@ -3,6 +3,8 @@ import type { DmaAccess, DmaWindow } from '@pcikit/core'
 import type { GuestMemory } from './guest-memory.js'
 import type { Chunk, MappedPages } from './mapped-pages.js'
 
+const WINDOW_BYTES_MAX = 2 ** 30
+
 const NO_VIEW = new DataView(new ArrayBuffer(0))
 const NO_BYTES = new Uint8Array(0)
 const NO_WORDS = new Uint32Array(0)
@@ -26,11 +28,12 @@ export class MappedWindow implements DmaWindow {
   #pages: MappedPages | undefined = undefined
   #start = 0
   #end = 0
-  /** What to add to an offset of the window for the position in the arrays. */
-  #shift = 0
+  /** Where `#start` is in the arrays. */
+  #base = 0
   #isClosed = false
 
   constructor (memory: GuestMemory, iova: number, byteLength: number, access: DmaAccess) {
+    assert(byteLength <= WINDOW_BYTES_MAX, 'A window is for a ring or a page, not for all of memory')
     this.iova = iova
     this.byteLength = byteLength
     this.access = access
@@ -42,7 +45,7 @@ export class MappedWindow implements DmaWindow {
     if (pages === undefined || !pages.isLive || offset < this.#start || offset + length > this.#end) {
       if (!this.#find(offset, length)) return false
     }
-    this.position = offset + this.#shift
+    this.position = offset - this.#start + this.#base
     this.run = this.#end - offset
     return true
   }
@@ -73,9 +76,10 @@ export class MappedWindow implements DmaWindow {
   #remember (chunk: Chunk, from: number, to: number): void {
     this.fault = DmaFault.NONE
     this.#pages = chunk.pages
-    this.#start = from - this.iova
-    this.#end = to - this.iova
-    this.#shift = this.iova - chunk.iova
+    // Differences of large numbers. As integers they keep `locate` fast wherever the window is.
+    this.#start = (from - this.iova) | 0
+    this.#end = (to - this.iova) | 0
+    this.#base = (from - chunk.iova) | 0
     this.view = chunk.view
     this.bytes = chunk.bytes
     this.words = chunk.words

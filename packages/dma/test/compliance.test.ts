@@ -1,6 +1,6 @@
 import { silentLogger, silentRecorder } from '@pcikit/core'
 import { MappedDmaManager, mappedDmaOptions } from '@pcikit/dma'
-import { describeDmaManager } from '../../testkit/src/compliance/dma-manager.js'
+import { describeDmaManager } from '@pcikit/testkit/compliance'
 
 describeDmaManager('MappedDmaManager', {
   create: ({ deadlineMs }) => {
