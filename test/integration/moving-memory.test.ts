@@ -1,13 +1,15 @@
-import { DiskVerifier, GuestFile } from '@pcikit/testkit'
-import type { GuestMemory, GuestRegion, IoQueue } from '@pcikit/testkit'
+import { CommandAbandonedError, DiskVerifier, GuestFile } from '@pcikit/testkit'
+import type { AbandonedPlace, GuestMemory, GuestRegion, IoQueue } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { attachGuest, BLOCK_BYTES, Cleanup, serve } from './testbed.js'
+import { attachGuest, BLOCK_BYTES, Cleanup, serve, until } from './testbed.js'
 import type { Guest } from './testbed.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 const QUEUE_REGION_BYTES = 64 * KIB
 const QUEUE_IOVA = 0x10_0000
+/** How many places the queues' file has, each with room for all of the region. */
+const PLACES = 4
 const DATA_IOVA = 0x100_0000
 
 const cleanup = new Cleanup()
@@ -15,7 +17,7 @@ afterEach(() => cleanup.run())
 
 /** One region for queues, whose file has room for it to move, and one for everything else. */
 function layOut (memory: GuestMemory): void {
-  const file = GuestFile.create(4 * QUEUE_REGION_BYTES)
+  const file = GuestFile.create(PLACES * QUEUE_REGION_BYTES)
   memory.add({ iova: QUEUE_IOVA, byteLength: QUEUE_REGION_BYTES, file })
   memory.reserve(QUEUE_IOVA, QUEUE_REGION_BYTES)
   memory.add({ iova: DATA_IOVA, byteLength: 16 * MIB })
@@ -23,6 +25,20 @@ function layOut (memory: GuestMemory): void {
 
 function queueRegion (guest: Guest): GuestRegion {
   return guest.memory.regions[0]!
+}
+
+/** Moves the queues from place to place, and looks at each before it is used again: nobody may have written there. */
+async function moveAround (guest: Guest, rounds: number): Promise<boolean> {
+  const region = queueRegion(guest)
+  const left = new Map<number, AbandonedPlace>()
+  let isUntouched = true
+  for (let round = 0; round < rounds; round++) {
+    const place = (round + 1) % PLACES
+    isUntouched &&= left.get(place)?.isUntouched ?? true
+    left.set(round % PLACES, await guest.memory.move(guest.client, region, place * QUEUE_REGION_BYTES))
+    left.delete(place)
+  }
+  return isUntouched && [...left.values()].every(each => each.isUntouched)
 }
 
 /** Both queues of a pair in the region that moves; the admin queues elsewhere. */
@@ -108,18 +124,83 @@ describe('a region that holds queues and comes back at the same address with ano
     }
   )
 
-  it('serves a command whose doorbell rang while the queue was away', async () => {
-    const { path } = await serve(cleanup)
+  it.each([{ doorbells: 'trap' as const }, { doorbells: 'mmap' as const }])(
+    'can move a thousand times under load, with doorbells by $doorbells',
+    async ({ doorbells }) => {
+      const { path } = await serve(cleanup, { doorbells, graceMs: 60_000 })
+      const guest = await attachGuest(cleanup, path, { layOut, doorbells })
+      const queue = await createQueue(guest, 64)
+      const disk = verifier(guest, 1000)
+      let isMoving = true
+      const load = async (): Promise<void> => {
+        while (isMoving) await disk.run([queue], { depth: 4, commands: 32 })
+      }
+      const loaded = load()
+      const isUntouched = await moveAround(guest, 1000)
+      isMoving = false
+      await loaded
+      await disk.check(queue)
+      expect(isUntouched).toBe(true)
+      expect(guest.driver.anomalies).toEqual([])
+    }
+  )
+
+  it.each([{ doorbells: 'trap' as const }, { doorbells: 'mmap' as const }])(
+    'serves a command whose doorbell rang while the queue was away, with doorbells by $doorbells',
+    async ({ doorbells }) => {
+      const { path, events } = await serve(cleanup, { doorbells, graceMs: 60_000 })
+      const guest = await attachGuest(cleanup, path, { layOut, doorbells })
+      const queue = await createQueue(guest, 16)
+      const left = guest.memory.unmap(guest.client, [queueRegion(guest)])
+      const flushed = queue.flush(1)
+      await left
+      // The controller has looked for the command, and found no memory there.
+      await until(() => events().some(event => event.type === 'fault' && event.iova === QUEUE_IOVA))
+      expect(queue.submission.pendingCount).toBe(1)
+      await guest.memory.map(guest.client, [queueRegion(guest)])
+      await flushed
+      expect((await guest.driver.registers.status()).fatal).toBe(false)
+    }
+  )
+
+  it('is fatal where it stays away for longer than the grace time, until the controller is reset', async () => {
+    const { path } = await serve(cleanup, { graceMs: 10 })
     const guest = await attachGuest(cleanup, path, { layOut })
     const queue = await createQueue(guest, 16)
-    const region = queueRegion(guest)
-    await guest.memory.unmap(guest.client, [region])
-    const flushed = queue.flush(1)
-    await guest.client.getInfo()
-    expect(queue.submission.pendingCount).toBe(1)
-    await guest.memory.map(guest.client, [region])
-    await flushed
+    await guest.memory.unmap(guest.client, [queueRegion(guest)])
+    const lost = queue.flush(1).catch((error: unknown) => error)
+    await guest.driver.registers.waitFatal()
+    await guest.memory.map(guest.client, [queueRegion(guest)])
+    const again = await createQueue(guest, 16)
+    expect(await lost).toBeInstanceOf(CommandAbandonedError)
+    await again.flush(1)
     expect((await guest.driver.registers.status()).fatal).toBe(false)
+  })
+
+  it('is not missed while there is nothing to do', async () => {
+    const { path } = await serve(cleanup, { graceMs: 0 })
+    const guest = await attachGuest(cleanup, path, { layOut })
+    const queue = await createQueue(guest, 16)
+    await guest.memory.unmap(guest.client, [queueRegion(guest)])
+    for (let turn = 0; turn < 20; turn++) await guest.client.getInfo()
+    await guest.memory.map(guest.client, [queueRegion(guest)])
+    await queue.flush(1)
+    expect((await guest.driver.registers.status()).fatal).toBe(false)
+  })
+
+  it('gets its completions when it returns, where only the completion queue was away', async () => {
+    const { path, events } = await serve(cleanup, { graceMs: 60_000 })
+    const guest = await attachGuest(cleanup, path, { layOut })
+    await guest.driver.enable()
+    await guest.driver.admin.setQueueCount(1)
+    const queue = await guest.driver.createQueuePair({ id: 1, depth: 16, completionIova: QUEUE_IOVA })
+    await guest.memory.unmap(guest.client, [queueRegion(guest)])
+    const flushes = Array.from({ length: 10 }, () => queue.flush(1))
+    await until(() => events().some(event => event.type === 'fault' && event.iova === QUEUE_IOVA))
+    expect(queue.submission.pendingCount).toBe(10)
+    await guest.memory.map(guest.client, [queueRegion(guest)])
+    await Promise.all(flushes)
+    expect(guest.driver.anomalies).toEqual([])
   })
 
   it('may come back in pieces', async () => {
