@@ -64,7 +64,8 @@ export async function ensureVm (options: EnsureVmOptions = {}): Promise<Vm> {
   if (known?.machine === machine) return { qemu, guest, accelerator: known.accelerator }
   options.log?.('Finding out whether KVM boots a guest here.')
   const accelerator = await bootsWithKvm({ qemu, guest, accelerator: 'kvm' }) ? 'kvm' : 'tcg'
-  await writeFile(record, JSON.stringify({ machine, accelerator }))
+  // A cache that belongs to someone else is only read: then every process finds out for itself.
+  await writeFile(record, JSON.stringify({ machine, accelerator })).catch(() => undefined)
   return { qemu, guest, accelerator }
 }
 

@@ -26,7 +26,9 @@ const connectionSetting = /^Acquire::(https?|ftp|Check-|Retries|ForceIPv|Queue-M
  * @throws {Error} When this machine cannot make a Debian root; the message says what to install.
  */
 export async function prepareForRoots (log) {
-  const remedy = 'Install QEMU 10.1 or later with vfio-user-pci, or run this set-up once as root on Debian 12 or later.'
+  const remedy =
+    'Run the set-up once as root on Debian 12 or later (x86-64), with PCIKIT_VM_CACHE set to a folder that ' +
+    'those who run the tests can read; copying such a folder from another machine does as well.'
   if (process.arch !== 'x64') throw new Error(`The test machines are x86-64, this one is ${process.arch}. ${remedy}`)
   if (process.getuid?.() !== 0) {
     throw new Error(`Making the virtual machine's files takes root, and this user is not root. ${remedy}`)
