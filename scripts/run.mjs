@@ -23,7 +23,12 @@ export function fail (message) {
 export function run (command, parameters, options = {}) {
   return new Promise((resolve, reject) => {
     const path = `${root}node_modules/.bin:${dirname(process.execPath)}:${process.env.PATH ?? ''}`
-    const child = spawn(command, parameters, { cwd: root, stdio: 'inherit', ...options, env: { ...process.env, PATH: path } })
+    const child = spawn(command, parameters, {
+      cwd: root,
+      stdio: 'inherit',
+      ...options,
+      env: { ...process.env, PATH: path }
+    })
     const forward = signal => child.kill(signal)
     const signals = ['SIGINT', 'SIGTERM']
     for (const signal of signals) process.on(signal, forward)
