@@ -3,6 +3,7 @@ import { DmaMapFlags } from '../vfio-user/protocol.js'
 import type { DmaMapping } from '../vfio-user/payloads.js'
 import { GuestFile } from './guest-file.js'
 import { PageAllocator } from './page-allocator.js'
+import { findMoves } from './region-moves.js'
 
 /** What memory needs of a client to be mapped. */
 export interface DmaClient {
@@ -157,8 +158,8 @@ export class GuestMemory implements ServedMemory {
     for (const { file } of placed) this.#files.add(file)
     this.#regions.splice(0, Infinity, ...kept, ...placed)
     this.#regions.sort((left, right) => left.iova - right.iova)
-    const moves = gone.flatMap(source => placed.flatMap(target => moveBetween(source, target)))
-    for (const { file, position, bytes } of moves) file.bytes.set(bytes, position)
+    placed.sort((left, right) => left.iova - right.iova)
+    for (const { file, position, bytes } of findMoves(gone, placed)) file.bytes.set(bytes, position)
     return placed
   }
 
@@ -260,19 +261,6 @@ function placeIn (file: GuestFile, placement: RegionPlacement): PlacedRegion {
     shared: placement.shared ?? true,
     flags: placement.flags ?? (DmaMapFlags.READABLE | DmaMapFlags.WRITEABLE)
   }
-}
-
-/** What a region that went has in common with one that came, and where that is to go, unless it is there already. */
-function moveBetween (
-  source: GuestRegion,
-  target: GuestRegion
-): { readonly file: GuestFile, readonly position: number, readonly bytes: Uint8Array }[] {
-  const start = Math.max(source.iova, target.iova)
-  const end = Math.min(source.iova + source.byteLength, target.iova + target.byteLength)
-  const from = source.fileOffset + start - source.iova
-  const position = target.fileOffset + start - target.iova
-  if (end <= start || (source.file === target.file && position === from)) return []
-  return [{ file: target.file, position, bytes: source.file.bytes.slice(from, from + end - start) }]
 }
 
 /** The DMA_MAP of a region. */
