@@ -11,6 +11,7 @@ import { CommandFlags } from './layouts/command.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
 import { Status, statusField, StatusFlag } from './status.js'
 import type { Outcome } from './status.js'
+import type { TransferFaults } from './transfer-faults.js'
 
 /** No fused operations and no SGLs: Identify says so. */
 const UNSUPPORTED_FLAGS = CommandFlags.FUSE.mask | CommandFlags.PSDT.mask
@@ -24,6 +25,8 @@ export interface ProcessorParts {
   readonly errors: ErrorLog
   readonly health: Health
   readonly logger: Logger
+  /** Only where the fault policy is `fatal`. */
+  readonly faults: TransferFaults | undefined
   /** A completion waits to be published. */
   onCompletion(queue: CompletionQueue): void
   /** A place in the completion queue was given up. */
@@ -56,6 +59,7 @@ export class CommandProcessor {
   /** Executes a command that was just fetched. Never throws. */
   execute (command: Command): void {
     this.#busy++
+    this.#parts.faults?.begin(command)
     let outcome: Outcome | undefined
     try {
       outcome = this.#dispatch(command)
@@ -67,7 +71,10 @@ export class CommandProcessor {
     else this.#completeLater(command, outcome)
   }
 
-  /** Ends a command. Of one whose queue is gone nothing is told. */
+  /**
+   * Ends a command. Of one whose queue is gone nothing is told. One that bus mastering was switched off under lost its
+   * transfer, and ends with Data Transfer Error here; its completion waits in the queue until memory can be reached.
+   */
   complete (command: Command, status: Status): void {
     assert(command.isActive, 'a command is completed once')
     const queue = command.queue!
@@ -117,7 +124,10 @@ export class CommandProcessor {
     if (status === Status.ABORT_REQUESTED || status === Status.ABORTED_SQ_DELETION) return statusField(status)
     const field = statusField(status) | StatusFlag.MORE
     this.#parts.errors.recordCommand(command, field, command.queue!.id === 0 ? 0 : startingBlock(command))
-    if (status === Status.DATA_TRANSFER_ERROR) this.#logFault(command)
+    if (status === Status.DATA_TRANSFER_ERROR) {
+      this.#logFault(command)
+      this.#parts.faults?.failed(command)
+    }
     return field
   }
 

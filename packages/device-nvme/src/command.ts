@@ -32,6 +32,8 @@ export class Command {
   isActive = false
   /** Held by the controller until something happens: an Asynchronous Event Request. */
   isParked = false
+  /** See TransferFaults. */
+  busMasterMark: number | undefined = undefined
   /** The next one of the list it is in. */
   next: Command | undefined = undefined
 

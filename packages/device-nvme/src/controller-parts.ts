@@ -1,5 +1,5 @@
-import type { DmaSpace, Interrupts, Logger } from '@pcikit/core'
-import type { AssertionError } from '@pcikit/core'
+import { dropFaults, FaultPolicy } from '@pcikit/core'
+import type { AssertionError, DmaSpace, Interrupts, Logger } from '@pcikit/core'
 import { AdminCommands } from './admin/admin-commands.js'
 import { FeatureCommands } from './admin/feature-commands.js'
 import { IdentifyCommands } from './admin/identify-commands.js'
@@ -22,6 +22,7 @@ import { PrpMapper } from './prp.js'
 import { QueueScheduler } from './queues/queue-scheduler.js'
 import { QueueSet } from './queues/queue-set.js'
 import { StallWatch } from './queues/stall-watch.js'
+import { TransferFaults } from './transfer-faults.js'
 import { DataTransfer } from './transfer.js'
 
 /** What a controller is built with. */
@@ -32,7 +33,9 @@ export interface ControllerSurroundings {
   readonly namespaces: Namespaces
   readonly identity: ControllerIdentity
   readonly limits: QueueLimits
-  /** How long memory may stay away under a queue before the controller reports a fatal error. */
+  /** What DMA without memory behind it comes to. */
+  readonly faultPolicy: FaultPolicy
+  /** How long memory may stay away under a queue before the controller reports a fatal error, if the policy has it. */
   readonly graceMs: number
 }
 
@@ -46,6 +49,8 @@ export interface ControllerEvents {
 
 /** The parts of a controller that its state machine deals with. */
 export interface ControllerParts {
+  /** Guest memory as the data of commands is transferred: as the fault policy has it. */
+  readonly data: DmaSpace
   readonly prps: PrpMapper
   readonly pool: CommandPool
   readonly queues: QueueSet
@@ -57,13 +62,16 @@ export interface ControllerParts {
   readonly admin: AdminCommands
   readonly io: IoCommands
   readonly health: Health
+  readonly faults: TransferFaults | undefined
 }
 
 /** Builds the parts and connects them. */
 export function assembleController (surroundings: ControllerSurroundings, events: ControllerEvents): ControllerParts {
-  const { dma, logger, namespaces, identity, limits } = surroundings
-  const prps = new PrpMapper(dma)
-  const pool = new CommandPool(dma)
+  const { dma, logger, namespaces, identity, limits, faultPolicy } = surroundings
+  // Only data can be dropped. Queues keep to the memory itself, or they would take commands of all ones.
+  const data = faultPolicy === FaultPolicy.DROP ? dropFaults(dma) : dma
+  const prps = new PrpMapper(data)
+  const pool = new CommandPool(data)
   const transfer = new DataTransfer(prps)
   const queues = new QueueSet(limits.queues)
   const health = new Health()
@@ -101,9 +109,13 @@ export function assembleController (surroundings: ControllerSurroundings, events
     queues
   })
   const io = new IoCommands({ prps, transfer, features, health, transferBytesMax }, namespaces)
-  const stalls = new StallWatch(surroundings.graceMs, () => {
-    if (scheduler.isStalled) events.onFatal('the memory of a queue went away and did not return')
+  const stalls = new StallWatch(faultPolicy, surroundings.graceMs, () => {
+    // While bus mastering is off nobody expects anything, also of what was missing before.
+    if (dma.isBusMaster && scheduler.isStalled) events.onFatal('the memory of a queue went away and did not return')
   })
+  const faults = faultPolicy !== FaultPolicy.FATAL ?
+    undefined :
+    new TransferFaults(dma, () => events.onFatal('the data of a command could not be reached'))
   const scheduler = new QueueScheduler(pool, {
     execute: command => processor.execute(command),
     notify: queue => interrupts.notify(queue),
@@ -116,10 +128,12 @@ export function assembleController (surroundings: ControllerSurroundings, events
     errors,
     health,
     logger,
+    faults,
     onCompletion: queue => scheduler.completionReady(queue),
     onRoom: queue => scheduler.roomMade(queue),
     onAssertion: error => events.onFatal('an assertion failed', error)
   })
   const doorbells = new Doorbells(queues, scheduler, interrupts, asyncEvents)
-  return { prps, pool, queues, scheduler, processor, interrupts, events: asyncEvents, doorbells, admin, io, health }
+  const machine = { queues, scheduler, processor, interrupts, events: asyncEvents, doorbells }
+  return { data, prps, pool, ...machine, admin, io, health, faults }
 }

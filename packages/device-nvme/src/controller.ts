@@ -4,6 +4,7 @@ import { assembleController } from './controller-parts.js'
 import type { ControllerParts, ControllerSurroundings } from './controller-parts.js'
 import type { DoorbellPage } from './doorbell-page.js'
 import { DoorbellPoller } from './doorbell-poller.js'
+import { endsWithin } from './ends-within.js'
 import { CompletionQueue } from './queues/completion-queue.js'
 import { SubmissionQueue } from './queues/submission-queue.js'
 import { Aqa, Cc, controllerProperties, Csts, DOORBELLS_AT, MPSMAX, ShutdownStatus } from './registers.js'
@@ -16,6 +17,8 @@ const PAGE_SHIFT_MIN = 12
 const INTMC_AT = 0x10
 /** The bits of a doorbell that count. */
 const DOORBELL_LANES = 0xffff
+/** How long each step of closing waits for back ends that are stuck. */
+export const CLOSE_STEP_MS = 2000
 /** Words that keep their value when CC.EN is cleared. [NVMe-Base] "Controller Reset". */
 const keptByControllerReset = ['AQA', 'ASQ', 'ASQ_HIGH', 'ACQ', 'ACQ_HIGH', 'CC'] as const
 
@@ -87,7 +90,7 @@ export class NvmeController {
     if (this.#page !== undefined) {
       this.#page.store((offset - DOORBELLS_AT) >>> 2, value)
       this.#poller?.kick()
-    } else if (this.isReady) this.#parts.doorbells.ring((offset - DOORBELLS_AT) >>> 2, value)
+    } else if (this.isReady && !this.#isStopping) this.#parts.doorbells.ring((offset - DOORBELLS_AT) >>> 2, value)
   }
 
   /** Puts everything in the state of power-on. Resolves when no DMA can follow. */
@@ -95,7 +98,7 @@ export class NvmeController {
     this.#stop()
     this.#registers.reset()
     const generation = this.#generation
-    await this.#surroundings.dma.drain()
+    await this.#parts.data.drain()
     if (generation === this.#generation) this.#isStopping = false
     this.#enableIfWanted()
   }
@@ -109,13 +112,22 @@ export class NvmeController {
     this.#parts.scheduler.suspend()
   }
 
-  /** Ends all work and makes what was written durable. */
+  /**
+   * Ends all work and makes what was written durable. A back end that is stuck does not hold it up for ever: its I/O
+   * reaches no memory of the guest any more, and what comes of it is lost.
+   */
   async close (): Promise<void> {
+    const { data, processor, faults } = this.#parts
     this.#mapped.close()
     this.#stop()
-    await this.#surroundings.dma.drain()
-    await this.#parts.processor.whenIdle()
-    await this.#flush()
+    await data.drain()
+    if (!await endsWithin(processor.whenIdle(), CLOSE_STEP_MS)) {
+      this.#surroundings.logger.error({ commands: processor.busy }, 'a back end is stuck; its commands are given up')
+    }
+    if (!await endsWithin(this.#flush(), CLOSE_STEP_MS)) {
+      this.#surroundings.logger.error({}, 'a back end does not end its flush; what was written last may be lost')
+    }
+    faults?.close()
   }
 
   #memoryCame (): void {
@@ -179,7 +191,7 @@ export class NvmeController {
   #disable (): void {
     this.#stop()
     const generation = this.#generation
-    void this.#surroundings.dma.drain().then(() => {
+    void this.#parts.data.drain().then(() => {
       if (generation !== this.#generation) return
       this.#isStopping = false
       const kept = keptByControllerReset.map(name => [name, this.#registers.get(name)] as const)
@@ -228,6 +240,8 @@ export class NvmeController {
 
   /** [NVMe-Base] "CSTS.CFS": nothing goes on until the controller is reset. */
   #fail (why: string, error?: AssertionError): void {
+    // What stops a controller often does so for many commands at once.
+    if (Csts.CFS.isSet(this.#registers.get('CSTS'))) return
     this.#poller?.stop()
     this.#parts.scheduler.halt()
     this.#registers.set('CSTS', Csts.CFS.set(this.#registers.get('CSTS'), 1))

@@ -14,8 +14,9 @@ import type {
 } from '@pcikit/core'
 import { createPciFunction, deviceSerialNumber, pciExpress, powerManagement, words } from '@pcikit/pci'
 import type { DescribedPciFunction, PciDescription } from '@pcikit/pci'
-import { NvmeController } from './controller.js'
+import { CLOSE_STEP_MS, NvmeController } from './controller.js'
 import { DOORBELL_FILE_BYTES, DOORBELL_PAGE_BYTES, DoorbellPage } from './doorbell-page.js'
+import { endsWithin } from './ends-within.js'
 import { Namespace, Namespaces } from './namespace.js'
 import { msiVectorCount, msixVectorCount } from './options.js'
 import type { NvmeOptions } from './options.js'
@@ -80,11 +81,12 @@ export class NvmeDevice implements Device {
       const id = index + 1
       return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
     })
-    const { queues, queueEntries, graceMs } = this.#options
+    const { queues, queueEntries, faultPolicy, graceMs } = this.#options
     const vectors = msixVectorCount(this.#options) || msiVectorCount(this.#options)
     this.#controller = new NvmeController({
       dma,
       logger,
+      faultPolicy,
       graceMs,
       interrupts: this.#function.deviceInterrupts,
       namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
@@ -97,14 +99,17 @@ export class NvmeDevice implements Device {
     this.#controller?.clientGone()
   }
 
-  /** Every back end is closed, also when one of them fails to. */
+  /** Every back end is closed, also when one of them fails to or is stuck. */
   async close (): Promise<void> {
     const controller = this.#controller
     this.#controller = undefined
     const failures: unknown[] = []
     await controller?.close().catch((error: unknown) => failures.push(error))
-    for (const backend of this.#backends.splice(0)) {
-      await backend[Symbol.asyncDispose]().catch((error: unknown) => failures.push(error))
+    const closing = this.#backends.splice(0).map(backend =>
+      backend[Symbol.asyncDispose]().catch((error: unknown) => failures.push(error))
+    )
+    if (!await endsWithin(Promise.all(closing), CLOSE_STEP_MS)) {
+      this.#services.logger.error({}, 'a back end is stuck and was left open')
     }
     this.#page?.close()
     if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures)

@@ -1,3 +1,4 @@
+import { FaultPolicy } from '@pcikit/core'
 import { z } from 'zod'
 import { PAGE_BYTES_MIN } from './registers.js'
 
@@ -32,9 +33,13 @@ export const nvmeOptionsSchema = z.strictObject({
   maxTransfer: z.number().int().min(PAGE_BYTES_MIN).max(8 * 1024 * 1024).default(1024 * 1024)
     .refine(isPowerOfTwo, 'a power of two')
     .describe('bytes of one command at most, a power of two'),
+  faultPolicy: z.enum(FaultPolicy).default(FaultPolicy.FAULT)
+    .describe(
+      'what DMA without memory behind it comes to. drop: reads give ones, writes vanish, queues wait; fault: Data Transfer Error, and a fatal status when the memory of a queue stays away; fatal: a fatal status at once'
+    ),
   graceMs: z.number().int().min(0).max(3_600_000).default(2000)
     .describe(
-      'how long memory may stay away under a queue before the controller reports a fatal error, in milliseconds'
+      'with faultPolicy fault, how long memory may stay away under a queue before the controller reports a fatal error, in milliseconds'
     ),
   vendorId: id.default(0x1234).describe('PCI vendor ID, and subsystem vendor ID'),
   deviceId: id.default(0x4e56).describe('PCI device ID, and subsystem ID')

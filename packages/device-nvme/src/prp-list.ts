@@ -56,13 +56,14 @@ export class PrpList {
    */
   consume (): Status | undefined {
     const lease = this.#lease!
+    // From here on addresses need not be exact: one above 2^53 must not look like the end of a page again and again.
+    const offset = offsetInPage(this.#iova, this.#pageBytes)
     for (let index = 0; index < this.#count; index++) {
       const entry = PrpEntry.get(this.#view, index * ENTRY_BYTES)
-      const at = this.#iova + index * ENTRY_BYTES
       // [NVMe-Base] "Physical Region Page Entry and List": where the list needs another page, the last entry of this
       // page points to it; "the PRP List shall have a memory page offset of 0h", and so shall every entry.
       if (offsetInPage(entry, this.#pageBytes) !== 0) return Status.PRP_OFFSET_INVALID
-      const isLastInPage = offsetInPage(at + ENTRY_BYTES, this.#pageBytes) === 0
+      const isLastInPage = offset + (index + 1) * ENTRY_BYTES === this.#pageBytes
       if (isLastInPage && this.#remaining > this.#pageBytes) {
         this.#iova = entry
         return undefined

@@ -1,7 +1,8 @@
 import { BLOCK_BACKEND } from '@pcikit/block'
 import { isPlugin, RegionIndex, silentLogger, silentRecorder } from '@pcikit/core'
 import type { Extensions, RegionInfo } from '@pcikit/core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { CLOSE_STEP_MS } from '../src/controller.js'
 import plugin, { nvmeDevice, nvmeOptionsSchema } from '../src/index.js'
 import { NvmeDevice } from '../src/nvme-device.js'
 import { FakeBackend } from './fakes/fake-backend.js'
@@ -128,6 +129,22 @@ describe('NvmeDevice', () => {
     expect(backends.map(backend => backend.calls)).toEqual([['close']])
   })
 
+  it('closes although a back end is stuck, and closes the others', async () => {
+    const { device, backends } = build({ backends: ['fake', 'fake'] })
+    await device.start()
+    backends[0]!.gate = new Promise(() => undefined)
+    backends[0]![Symbol.asyncDispose] = () => new Promise(() => undefined)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const closing = device.close()
+      await vi.advanceTimersByTimeAsync(3 * CLOSE_STEP_MS)
+      await closing
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(backends.map(backend => backend.calls)).toEqual([['flush'], ['flush', 'close']])
+  })
+
   it('is reset by a reset of its function', async () => {
     const { device } = build()
     await device.start()
@@ -174,6 +191,7 @@ describe('the plugin', () => {
     [{ maxTransfer: 5000 }],
     [{ serial: 'way too long for a serial number' }],
     [{ backends: [] }],
+    [{ faultPolicy: 'ignore' }],
     [{ unknown: 1 }]
   ])('refuses %o', options => {
     expect(nvmeOptionsSchema.safeParse(options).success).toBe(false)

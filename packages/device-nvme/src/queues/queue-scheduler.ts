@@ -221,7 +221,7 @@ export class QueueScheduler {
       this.#stallSubmission(queue)
       return 0
     }
-    for (let index = 0; index < count && queue.isOpen; index++) {
+    for (let index = 0; index < count && queue.isOpen && !this.#isHalted; index++) {
       const command = this.#pool.take(queue)
       queue.loadRead(command, index)
       this.#start(command, queue)
@@ -231,7 +231,8 @@ export class QueueScheduler {
 
   #publish (): void {
     const queues = this.#publishable
-    for (let index = 0; index < queues.length; index++) {
+    // Whatever stops the controller may happen in the middle of a turn, and nothing is told from then on.
+    for (let index = 0; index < queues.length && !this.#isHalted; index++) {
       const queue = queues[index]!
       queue.isListed = false
       if (queue.isOpen) this.#published(queue, queue.publish(this.#publishedLater))
@@ -257,11 +258,13 @@ export class QueueScheduler {
     if (queue.fault === DmaFault.NONE || queue.isStalled) return
     queue.isStalled = true
     this.#stalledCompletion.push(queue)
+    if (isMissingMemory(queue)) this.#ports.stalls.begin()
   }
 
   #stallSubmission (queue: SubmissionQueue): void {
     queue.isStalled = true
     this.#stalledSubmission.push(queue)
+    if (isMissingMemory(queue)) this.#ports.stalls.begin()
   }
 
   #watchStalls (): void {

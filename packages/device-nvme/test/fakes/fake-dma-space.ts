@@ -25,6 +25,8 @@ export class FakeDmaSpace implements DmaSpace {
   isBusMaster = true
   /** Writes by message arrive at once, and are acknowledged when this resolves. */
   acknowledgement: Promise<void> | undefined
+  /** Turns of the event loop until a drain revokes what is still open. */
+  drainTurns = Infinity
   readonly #mapListeners = new Set<DmaListener>()
   readonly #unmapListeners = new Set<DmaListener>()
   #version = 0
@@ -58,6 +60,7 @@ export class FakeDmaSpace implements DmaSpace {
   setBusMaster (enabled: boolean): void {
     this.isBusMaster = enabled
     this.#version++
+    if (!enabled) { for (const lease of this.leases) lease.revoke(0, Infinity) }
     const listeners = enabled ? this.#mapListeners : this.#unmapListeners
     for (const listener of listeners) listener(0, Number.MAX_SAFE_INTEGER)
   }
@@ -131,7 +134,10 @@ export class FakeDmaSpace implements DmaSpace {
   }
 
   async drain (): Promise<void> {
-    while (this.openLeases > 0) await new Promise(resolve => setImmediate(resolve))
+    for (let turn = 0; this.openLeases > 0 && turn < this.drainTurns; turn++) {
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    for (const lease of this.leases) lease.revoke(0, Infinity)
   }
 }
 
@@ -235,6 +241,12 @@ export class FakeLease implements DmaLease {
     const isHit = this.#pieces.some(({ region }) => region.iova >= iova && region.iova < iova + byteLength)
     if (!this.isOpen || !isHit) return
     this.fault = this.fault === DmaFault.NONE ? DmaFault.REVOKED : this.fault
+    // As pages that were replaced: whoever goes on writes to nothing.
+    this.#pieces.splice(
+      0,
+      this.#pieces.length,
+      ...this.#pieces.map(piece => ({ ...piece, bytes: new Uint8Array(piece.length), at: 0 }))
+    )
   }
 
   #finish (work: (piece: LeasedPiece) => void): DmaFault | Promise<DmaFault> {

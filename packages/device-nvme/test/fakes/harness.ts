@@ -1,4 +1,4 @@
-import { silentLogger } from '@pcikit/core'
+import { FaultPolicy, silentLogger } from '@pcikit/core'
 import { NvmeController } from '../../src/controller.js'
 import { DOORBELL_FILE_BYTES, DoorbellPage } from '../../src/doorbell-page.js'
 import { CommandLayout } from '../../src/layouts/command.js'
@@ -50,6 +50,7 @@ export interface HarnessOptions {
   readonly vectors?: number
   readonly maxTransfer?: number
   readonly graceMs?: number
+  readonly faultPolicy?: FaultPolicy
   readonly mmap?: boolean
   /** No memory is mapped. */
   readonly bare?: boolean
@@ -174,6 +175,7 @@ export class Harness {
       namespaces: new Namespaces(namespaces, 32),
       limits: { queues: options.queues ?? 4, entries: options.entries ?? 1024, vectors: options.vectors ?? 65 },
       graceMs: options.graceMs ?? 60_000,
+      faultPolicy: options.faultPolicy ?? FaultPolicy.FAULT,
       identity: {
         vendorId: 0x1234,
         subsystemVendorId: 0x1234,
