@@ -22,6 +22,7 @@ const dma = new FlatDmaSpace(0x40_0000)
 const parts = assembleController({
   dma,
   logger: silentLogger,
+  faultPolicy: 'fault',
   graceMs: 1000,
   interrupts: { mode: 'none', vectorCount: 0, trigger: () => undefined, setIntx: () => undefined },
   namespaces: new Namespaces([new Namespace({ id: 1, backend: new FlatBackend(BLOCKS), uuid: new Uint8Array(16) })], 1),
