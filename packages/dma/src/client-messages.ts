@@ -1,5 +1,7 @@
 import { DmaFault } from '@pcikit/core'
 import type { DmaPort, Logger } from '@pcikit/core'
+import { InFlight } from './in-flight.js'
+import type { InUse } from './in-flight.js'
 import type { Region } from './region.js'
 
 /** How many requests of one transfer wait for their answers at a time. */
@@ -25,11 +27,15 @@ export type MessageDirection = 'read' | 'write'
  * Reaches memory that the client does not share, by asking it. Nothing is asked about a region once it left the table;
  * what was asked before is waited for by the unmap, while the transport goes on to deliver answers.
  */
-export class ClientMessages {
+export class ClientMessages implements InUse {
+  /** Transfers that are not done. */
+  readonly inFlight = new InFlight()
   readonly #logger: Logger
   readonly #isBusMaster: () => boolean
   #port: DmaPort | undefined = undefined
   #explained = false
+  /** How often transfers were cut off. */
+  #cuts = 0
 
   constructor (logger: Logger, isBusMaster: () => boolean) {
     this.#logger = logger
@@ -45,15 +51,38 @@ export class ClientMessages {
     this.#explained = false
   }
 
-  /** Transfers all pieces, a few at a time. Stops at the first that fails. */
-  async transfer (direction: MessageDirection, pieces: readonly MessagePiece[]): Promise<MessageResult> {
+  /** Lets no transfer go on that has begun. */
+  cutOff (): void {
+    this.#cuts += 1
+  }
+
+  /** Transfers all pieces, a few at a time, for as long as they are wanted. Stops at the first that fails. */
+  async transfer (
+    direction: MessageDirection,
+    pieces: readonly MessagePiece[],
+    isWanted: () => boolean = () => true
+  ): Promise<MessageResult> {
+    const cuts = this.#cuts
     this.#explain(pieces)
+    this.inFlight.enter()
+    try {
+      return await this.#takePieces(direction, pieces, () => cuts === this.#cuts && isWanted())
+    } finally {
+      this.inFlight.leave()
+    }
+  }
+
+  async #takePieces (
+    direction: MessageDirection,
+    pieces: readonly MessagePiece[],
+    isWanted: () => boolean
+  ): Promise<MessageResult> {
     let next = 0
     let result: MessageResult = { fault: DmaFault.NONE, iova: 0 }
     const takeTurns = async (): Promise<void> => {
       while (next < pieces.length && result.fault === DmaFault.NONE) {
         const piece = pieces[next++]!
-        const fault = await this.#transferPiece(direction, piece)
+        const fault = await this.#transferPiece(direction, piece, isWanted)
         if (fault !== DmaFault.NONE) result = { fault, iova: piece.iova }
       }
     }
@@ -68,11 +97,15 @@ export class ClientMessages {
     return DmaFault.NONE
   }
 
-  async #transferPiece (direction: MessageDirection, { region, iova, bytes }: MessagePiece): Promise<DmaFault> {
+  async #transferPiece (
+    direction: MessageDirection,
+    { region, iova, bytes }: MessagePiece,
+    isWanted: () => boolean
+  ): Promise<DmaFault> {
     region.inFlight.enter()
     try {
       for (let at = 0; at < bytes.byteLength;) {
-        const refusal = this.#refusal(region)
+        const refusal = isWanted() ? this.#refusal(region) : DmaFault.REVOKED
         if (refusal !== DmaFault.NONE) return refusal
         const port = this.#port
         if (port === undefined) return DmaFault.PEER_FAILED
@@ -81,7 +114,7 @@ export class ClientMessages {
         else await port.write(iova + at, part)
         at += part.byteLength
       }
-      return region.isCutOff ? DmaFault.REVOKED : DmaFault.NONE
+      return region.isCutOff || !isWanted() ? DmaFault.REVOKED : DmaFault.NONE
     } catch (error) {
       this.#logger.debug({ err: error, iova, direction }, 'The client did not transfer memory that it does not share.')
       return DmaFault.PEER_FAILED

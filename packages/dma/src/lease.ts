@@ -221,8 +221,9 @@ export class MappedLease implements DmaLease, InUse {
       pieces.push({ region: this.#regions[index]!, iova: this.#iovas[index]!, bytes })
     }
     const opening = this.#openings
+    const isWanted = (): boolean => this.isOpen && this.#openings === opening && this.fault === DmaFault.NONE
     this.#messaging += 1
-    const { fault, iova } = await this.#memory.messages.transfer(direction, pieces)
+    const { fault, iova } = await this.#memory.messages.transfer(direction, pieces, isWanted)
     this.#messaging -= 1
     if (!this.isOpen || this.#openings !== opening) return DmaFault.REVOKED
     if (fault !== DmaFault.NONE) this.#fail(fault, iova, this.byteLength)

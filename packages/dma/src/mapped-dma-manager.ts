@@ -95,8 +95,9 @@ export class MappedDmaManager implements DmaManager {
   }
 
   async drain (): Promise<void> {
-    const cutOff = await endTransfers([...this.#memory.leases.list], this.#options.unmapDeadlineMs)
-    if (cutOff > 0) this.#memory.leases.noticeLoss()
+    const { leases, messages } = this.#memory
+    const cutOff = await endTransfers([...leases.list, messages], this.#options.unmapDeadlineMs)
+    if (cutOff > 0) leases.noticeLoss()
   }
 
   map (request: DmaRegion): void {

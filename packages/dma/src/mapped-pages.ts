@@ -85,14 +85,14 @@ export class MappedPages implements InUse {
     return this.#mapping.faulted
   }
 
-  /** Empties all arrays over the memory, and lets the memory itself go as soon as no lease is open on it. */
+  /**
+   * Nobody finds the memory here any more. It goes, and all arrays over it become empty, as soon as no lease is open on
+   * it: whoever holds one may be in the middle of a transfer, which must take place or be known to have failed.
+   */
   retire (): void {
     this.isLive = false
     this.region.pages = undefined
-    if (this.inFlight.count > 0) {
-      this.#mapping.detach()
-      this.region.retired.push(this)
-    }
+    if (this.inFlight.count > 0) this.region.retired.push(this)
     this.inFlight.whenIdle(() => this.#release())
   }
 

@@ -17,9 +17,9 @@ export interface RemovalContext {
  *
  *   1. they leave the table: what is looked for from now on faults
  *   2. devices are told, and drop what they derived from the memory
- *   3. the arrays over the memory become empty
- *   4. open leases and messages are waited for, and past the deadline cut off
- *   5. the mappings are gone by now; the descriptors go
+ *   3. mappings on which no lease is open go, and the arrays over them become empty
+ *   4. open leases and messages are waited for, and past the deadline cut off; their mappings go the same way
+ *   5. the descriptors go
  *
  * The first three happen before this returns. Only transfers that touch these regions are waited for.
  */
@@ -46,7 +46,7 @@ export async function removeRegions (
   }
 }
 
-/** Empties the arrays over a region, and returns what still has transfers in flight. */
+/** Lets go of what nobody uses, and returns what still has transfers in flight. */
 function retire (memory: GuestMemory, region: Region): InUse[] {
   if (region.pages !== undefined) memory.cache.retire(region.pages)
   if (region.file === undefined) return region.inFlight.count > 0 ? [region] : []

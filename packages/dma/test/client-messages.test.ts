@@ -68,6 +68,32 @@ describe('ClientMessages', () => {
     second.close()
   })
 
+  it('asks for no more once a drain gave up waiting, or a lease was closed', async () => {
+    const client = new SlowClient(PAGE)
+    const { dma } = makeUnshared(client)
+    const lease = dma.createLease()
+    client.hold()
+    lease.open(DmaAccess.WRITE)
+    lease.append(0, 4 * PAGE)
+    const committed = lease.commit()
+    const read = dma.read(0, new Uint8Array(4 * PAGE))
+    await dma.drain()
+    client.answer()
+    expect([await committed, await read, lease.fault]).toEqual([DmaFault.REVOKED, DmaFault.REVOKED, DmaFault.REVOKED])
+    lease.close()
+    client.hold()
+    lease.open(DmaAccess.WRITE)
+    lease.append(0, 4 * PAGE)
+    const abandoned = lease.commit()
+    lease.close()
+    client.answer()
+    expect(await abandoned).toBe(DmaFault.REVOKED)
+    expect(client.requests.map(([direction, iova]) => [direction, iova])).toEqual([['write', 0], ['read', 0], [
+      'write',
+      0
+    ]])
+  })
+
   it('does not let a late answer into the next command of a lease', async () => {
     const client = new SlowClient()
     client.memory.fill(0xee, 0, PAGE)

@@ -49,30 +49,35 @@ describe('MappedLease', () => {
     lease.close()
   })
 
-  it('is void once a piece was looked at whose memory is being unmapped', async () => {
+  it('reaches its memory while that is being unmapped', async () => {
     const { dma } = makeManager({ unmapDeadlineMs: 60_000 })
-    dma.map(regionOf(makeFile(PAGE), 0))
+    const file = makeFile(PAGE)
+    dma.map(regionOf(file, 0))
     const lease = dma.createLease()
     lease.open(DmaAccess.WRITE)
-    lease.append(0, 16)
+    lease.append(0, 2)
+    const kept = lease.bytesAt(0)
     const done = dma.unmap(0, PAGE)
-    expect(lease.fault).toBe(DmaFault.NONE)
-    expect(lease.bytesAt(0).length).toBe(0)
-    expect(lease.commit()).toBe(DmaFault.REVOKED)
+    kept[0] = 0x11
+    lease.bytesAt(0)[1] = 0x22
+    expect(lease.commit()).toBe(DmaFault.NONE)
     lease.close()
     await done
+    expect(file.read(0, 2)).toEqual([0x11, 0x22])
+    expect(kept.length).toBe(0)
   })
 
-  it('cannot be fetched from memory that is being unmapped', async () => {
-    const { dma } = makeManager({ unmapDeadlineMs: 60_000 })
+  it('is void, and its arrays are empty, once its memory was taken away', async () => {
+    const { dma } = makeManager({ unmapDeadlineMs: 1 })
     dma.map(regionOf(makeFile(PAGE), 0))
     const lease = dma.createLease()
-    lease.open(DmaAccess.READ)
+    lease.open(DmaAccess.READ_WRITE)
     lease.append(0, 16)
-    const done = dma.unmap(0, PAGE)
-    expect(lease.fetch()).toBe(DmaFault.REVOKED)
+    const kept = lease.bytesAt(0)
+    await dma.unmap(0, PAGE)
+    expect([kept.length, lease.bytesAt(0).length]).toEqual([0, 0])
+    expect([lease.fetch(), lease.commit()]).toEqual([DmaFault.REVOKED, DmaFault.REVOKED])
     lease.close()
-    await done
   })
 
   it('finishes a transfer that began before bus mastering went off', () => {
