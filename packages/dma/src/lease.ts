@@ -45,7 +45,7 @@ export class MappedLease implements DmaLease, InUse {
   bytesAt (index: number): Uint8Array {
     assert(index >= 0 && index < this.segmentCount, 'A lease has no such piece')
     const bytes = this.#bytes[index]!
-    // The memory is being unmapped and its arrays are empty already. What the device is about to do does not happen.
+    // The memory was taken away, so the array is empty. What the device is about to do does not happen.
     if (bytes.length === 0) this.#lose(DmaFault.REVOKED, index)
     return bytes
   }
