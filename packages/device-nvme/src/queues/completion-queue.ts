@@ -49,6 +49,8 @@ export class CompletionQueue {
   /** The host was not yet seen to consume everything: the level of INTx. */
   isRaised = false
   fault: DmaFault = DmaFault.NONE
+  /** How often memory had come when it was published last. */
+  arrivals = 0
   /** How many submission queues post here. */
   userCount = 0
   #tail = 0
@@ -57,8 +59,9 @@ export class CompletionQueue {
   #first: Command | undefined = undefined
   #last: Command | undefined = undefined
   #waiting = 0
-  /** Entries sent by message and not acknowledged. The host may consume them before we know. */
+  /** Entries from the tail on that were sent by message. The host may consume them before we know, or without us. */
   #inDoubt = 0
+  #isSending = false
   #sent: Uint8Array | undefined = undefined
   readonly #blocked: SubmissionQueue[] = []
 
@@ -75,8 +78,7 @@ export class CompletionQueue {
 
   /** Entries in the ring that the host has not consumed. */
   get used (): number {
-    const used = this.#tail + this.#inDoubt - this.head
-    return used < 0 ? used + this.size : used
+    return (this.#tail + this.#inDoubt - this.head + this.size) % this.size
   }
 
   /** How many more commands may be fetched for this queue. */
@@ -116,7 +118,7 @@ export class CompletionQueue {
   publish (later: (queue: CompletionQueue, count: number) => void): number {
     this.fault = DmaFault.NONE
     let count = 0
-    while (this.#first !== undefined && this.#inDoubt === 0 && this.used < this.size - 1) {
+    while (this.#first !== undefined && !this.#isSending && this.#ringed < this.size - 1) {
       const window = this.#window
       if (!window.locate(this.#tail * ENTRY_BYTES, ENTRY_BYTES)) {
         this.fault = window.fault
@@ -136,6 +138,7 @@ export class CompletionQueue {
     const consumed = head >= this.head ? head - this.head : head - this.head + this.size
     if (consumed > this.used) return false
     this.head = head
+    if (!this.#isSending) this.#catchUp()
     return true
   }
 
@@ -167,6 +170,11 @@ export class CompletionQueue {
     this.#waiting = 0
   }
 
+  /** Entries in the ring that the host has not consumed and that it has for certain. */
+  get #ringed (): number {
+    return (this.#tail - this.head + this.size) % this.size
+  }
+
   /** All but the last word, which carries the phase tag. */
   #write (command: Command, view: DataView, base: number): void {
     const queue = command.queue!
@@ -187,6 +195,7 @@ export class CompletionQueue {
     this.#first = command.next
     if (this.#first === undefined) this.#last = undefined
     this.#waiting--
+    if (this.#inDoubt > 0) this.#inDoubt--
     this.#tail++
     if (this.#tail === this.size) {
       this.#tail = 0
@@ -197,13 +206,14 @@ export class CompletionQueue {
 
   /** Sends a run of entries, up to the end of the ring. */
   #send (later: (queue: CompletionQueue, count: number) => void): number {
-    const count = Math.min(this.#waiting, this.size - 1 - this.used, this.size - this.#tail, MESSAGE_ENTRIES)
+    const count = Math.min(this.#waiting, this.size - 1 - this.#ringed, this.size - this.#tail, MESSAGE_ENTRIES)
     const written = this.#dma.write(this.#iova + this.#tail * ENTRY_BYTES, this.#compose(count))
     if (typeof written === 'number') return this.#sentRun(count, written)
-    this.#inDoubt = count
+    this.#inDoubt = Math.max(this.#inDoubt, count)
+    this.#isSending = true
     void written.then(fault => {
       if (!this.isOpen) return
-      this.#inDoubt = 0
+      this.#isSending = false
       later(this, this.#sentRun(count, fault))
     })
     return 0
@@ -222,8 +232,16 @@ export class CompletionQueue {
 
   #sentRun (count: number, fault: DmaFault): number {
     this.fault = fault
-    if (fault !== DmaFault.NONE) return 0
-    for (let index = 0; index < count; index++) this.#advance()
-    return count
+    const told = fault === DmaFault.NONE ? count : 0
+    for (let index = 0; index < told; index++) this.#advance()
+    this.#catchUp()
+    return told
+  }
+
+  /** What the host consumed it was told, also where the client said that it could not be, or nothing at all. */
+  #catchUp (): void {
+    const overtaken = (this.head - this.#tail + this.size) % this.size
+    // More than that is not ahead of the tail, but behind it.
+    if (overtaken <= this.#inDoubt) for (let index = 0; index < overtaken; index++) this.#advance()
   }
 }

@@ -34,6 +34,8 @@ export class QueueScheduler {
   readonly #stalledSubmission: SubmissionQueue[] = []
   readonly #stalledCompletion: CompletionQueue[] = []
   #immediate: NodeJS.Immediate | undefined = undefined
+  /** How often memory came. An answer to what was asked before that says nothing about now. */
+  #arrivals = 0
   #isInTurn = false
   #isHalted = false
   #isSuspended = false
@@ -44,6 +46,7 @@ export class QueueScheduler {
     this.run()
   }
   readonly #publishedLater = (queue: CompletionQueue, count: number): void => {
+    if (queue.arrivals !== this.#arrivals) queue.fault = DmaFault.NONE
     this.#published(queue, count)
     if (queue.hasWaiting) this.completionReady(queue)
     this.#schedule()
@@ -84,6 +87,7 @@ export class QueueScheduler {
 
   /** Memory came: whatever waited for memory looks again. */
   memoryCame (): void {
+    this.#arrivals++
     for (const queue of this.#stalledSubmission.splice(0)) {
       queue.isStalled = false
       this.wake(queue)
@@ -204,11 +208,12 @@ export class QueueScheduler {
     const count = queue.runLength(queue.completionQueue.room)
     const reading = queue.readRun(count)
     if (typeof reading === 'number') return this.#startRun(queue, count, reading)
+    const arrivals = this.#arrivals
     queue.isFetching = true
     void reading.then(fault => {
       queue.isFetching = false
       if (!queue.isOpen || queue.isEnding || this.#isHalted) return
-      this.#startRun(queue, count, fault)
+      if (fault === DmaFault.NONE || arrivals === this.#arrivals) this.#startRun(queue, count, fault)
       this.wake(queue)
       this.#schedule()
     })
@@ -235,6 +240,7 @@ export class QueueScheduler {
     for (let index = 0; index < queues.length && !this.#isHalted; index++) {
       const queue = queues[index]!
       queue.isListed = false
+      queue.arrivals = this.#arrivals
       if (queue.isOpen) this.#published(queue, queue.publish(this.#publishedLater))
     }
     queues.length = 0

@@ -23,8 +23,8 @@ export class FakeDmaSpace implements DmaSpace {
   /** Called with the range of every write by the device, message or not. */
   onWrite: ((iova: number, byteLength: number) => void) | undefined
   isBusMaster = true
-  /** Writes by message arrive at once, and are acknowledged when this resolves. */
-  acknowledgement: Promise<void> | undefined
+  /** Writes by message arrive at once, and are acknowledged when this resolves, or told to have failed. */
+  acknowledgement: Promise<DmaFault | void> | undefined
   /** Turns of the event loop until a drain revokes what is still open. */
   drainTurns = Infinity
   readonly #mapListeners = new Set<DmaListener>()
@@ -120,7 +120,7 @@ export class FakeDmaSpace implements DmaSpace {
     }
     if (!isLate) return soon(pieces, put)
     put()
-    return this.acknowledgement!.then(() => DmaFault.NONE)
+    return this.acknowledgement!.then(fault => fault ?? DmaFault.NONE)
   }
 
   onMap (listener: DmaListener): Subscription {

@@ -1,4 +1,4 @@
-import { DmaAccess } from '@pcikit/core'
+import { DmaAccess, DmaFault } from '@pcikit/core'
 import { describe, expect, it } from 'vitest'
 import { AdminOpcode, IoOpcode } from '../../src/opcodes.js'
 import { Status } from '../../src/status.js'
@@ -85,6 +85,34 @@ describe('QueueScheduler', () => {
     const completions = [await queue.next(), await queue.next(), await queue.next()]
     expect(completions.map(({ cid }) => cid)).toEqual([2, 3, 4])
   })
+
+  it.each([{ when: 'before' }, { when: 'after' }])(
+    'goes on when a completion arrived whose write is told to have failed, consumed $when that',
+    async ({ when }) => {
+      const harness = new Harness({ isShared: false })
+      const queue = await harness.start(4)
+      let fail: (fault: DmaFault) => void = () => undefined
+      harness.dma.acknowledgement = new Promise(resolve => {
+        fail = resolve
+      })
+      queue.put({ opcode: IoOpcode.FLUSH, nsid: 1, cid: 1 })
+      queue.ring()
+      while (queue.peek() === undefined) await nextTurn()
+      harness.dma.acknowledgement = undefined
+      // Other memory comes meanwhile: the controller looks again at once, and must not wait for more.
+      harness.dma.map(0x7000_0000, 4096)
+      if (when === 'after') fail(DmaFault.REVOKED)
+      await turns()
+      queue.take()
+      queue.acknowledge()
+      fail(DmaFault.REVOKED)
+      await turns()
+      for (const cid of [2, 3, 4]) queue.put({ opcode: IoOpcode.FLUSH, nsid: 1, cid })
+      queue.ring()
+      const completions = [await queue.next(), await queue.next(), await queue.next()]
+      expect(completions.map(({ cid }) => cid)).toEqual([2, 3, 4])
+    }
+  )
 
   it('interrupts once for all completions of a turn', async () => {
     const harness = new Harness()
