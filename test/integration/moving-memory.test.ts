@@ -239,6 +239,46 @@ describe('a region that holds queues and comes back at the same address with ano
   })
 })
 
+describe('queues in memory that the client does not share', () => {
+  it.each([{ which: 'submission', direction: 'read' }, { which: 'completion', direction: 'write' }])(
+    'are served when they return before a late answer about the $which queue came',
+    async ({ direction }) => {
+      const { path } = await serve(cleanup, { graceMs: 60_000 })
+      const guest = await attachGuest(cleanup, path, {
+        layOut: memory => {
+          memory.add({ iova: QUEUE_IOVA, byteLength: QUEUE_REGION_BYTES, shared: false })
+          memory.reserve(QUEUE_IOVA, QUEUE_REGION_BYTES)
+          memory.add({ iova: DATA_IOVA, byteLength: 16 * MIB })
+        }
+      })
+      const { client, memory } = guest
+      const queue = await createQueue(guest, 16)
+      await queue.flush(1)
+      let answer: () => void = () => undefined
+      const answered = new Promise<void>(resolve => {
+        answer = resolve
+      })
+      // A client that waits for the reply to its unmap may answer nothing meanwhile: QEMU does not.
+      const asked = new Promise<void>(resolve => {
+        client.dma.behaviour = request => {
+          if (request.direction !== direction) return { kind: 'answer' }
+          resolve()
+          client.dma.behaviour = () => ({ kind: 'answer' })
+          return { kind: 'delay', until: answered }
+        }
+      })
+      const flushed = queue.flush(1)
+      await asked
+      await memory.unmap(client, [queueRegion(guest)])
+      await memory.map(client, [queueRegion(guest)])
+      answer()
+      await flushed
+      await queue.flush(1)
+      expect(guest.driver.anomalies).toEqual([])
+    }
+  )
+})
+
 describe('data that moves', () => {
   it('is written at its new place', async () => {
     const { path } = await serve(cleanup)
