@@ -1,6 +1,6 @@
 // How long a client waits for the answer to an unmap, while the controller works on the very memory that goes.
-// The distribution is vitest's own: p75, p99 and on. Client and controller share a thread here, so that under load a figure
-// holds the client's own work too: compare the rows, and the last one with its deadline.
+// The distribution is vitest's own: p75, p99 and on. Client and controller share a thread here, so that under load a
+// figure holds the client's own work too: compare the rows, and the last one with its deadline.
 import block, { BLOCK_BACKEND } from '@pcikit/block'
 import type { BlockBackend } from '@pcikit/block'
 import { contribute, definePlugin, PLUGIN_API_VERSION } from '@pcikit/core'
