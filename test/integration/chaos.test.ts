@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  ChaosError,
   ChaosMemory,
   MappedDoorbells,
   NvmeChaosLoad,
@@ -11,7 +12,7 @@ import {
 } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startDevice } from './device-process.js'
-import { BLOCK_BYTES, Cleanup, createFolder } from './testbed.js'
+import { BLOCK_BYTES, Cleanup, createFolder, serve } from './testbed.js'
 
 /** How long all runs take together, in seconds. */
 const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 20)
@@ -34,14 +35,14 @@ function createDisk (): string {
 }
 
 /** A client, memory that it has not mapped yet, and the drivers. */
-async function attach (path: string, kind: 'trap' | 'posted' | 'mmap') {
+async function attach (path: string, kind: 'trap' | 'posted' | 'mmap', commandTimeoutMs = 20_000) {
   const memory = cleanup.add(new ChaosMemory(), each => each.close())
   const client = cleanup.add(
     await VfioUserClient.connect(path, { memory: memory.guest }),
     each => each.close()
   )
   const doorbells = kind === 'mmap' ? MappedDoorbells.map(await client.getRegionInfo(0)) : kind
-  const options = { access: client, memory: memory.guest, doorbells, commandTimeoutMs: 20_000 }
+  const options = { access: client, memory: memory.guest, doorbells, commandTimeoutMs }
   const driver = cleanup.add(new NvmeDriver(options), each => each.doorbells.close())
   return { client, memory, driver, pci: new PciDriver(client) }
 }
@@ -86,4 +87,24 @@ describe(`the controller under chaos, seed ${SEED}`, () => {
     },
     1000 * (SECONDS + 120)
   )
+})
+
+describe('chaos that a controller does not survive', () => {
+  /** The controller stops at the first fault, which is not what a guest expects of memory that comes back. */
+  async function fail (): Promise<unknown> {
+    const { path } = await serve(cleanup, { faultPolicy: 'fatal' })
+    const { client, pci, memory, driver } = await attach(path, 'posted', 1000)
+    const options = { driver, pci, memory: memory.guest, seed: 5, blockBytes: BLOCK_BYTES, blockCount: BLOCK_COUNT }
+    const run = runChaos({ client, pci, memory, load: new NvmeChaosLoad(options), seed: 5, actionsMax: 500 })
+    return run.catch((error: unknown) => error)
+  }
+
+  it('ends with an error that says how to replay it, and comes to the same with the same seed', async () => {
+    const [first, second] = [await fail() as ChaosError, await fail() as ChaosError]
+    const count = Math.min(first.actionCount, second.actionCount)
+    expect([first, second]).toEqual([expect.any(ChaosError), expect.any(ChaosError)])
+    expect(first.message).toContain(`Seed 5, after ${first.actionCount} actions`)
+    expect(count).toBeGreaterThan(0)
+    expect(first.log.slice(0, count)).toEqual(second.log.slice(0, count))
+  })
 })
