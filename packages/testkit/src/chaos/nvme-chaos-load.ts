@@ -192,8 +192,9 @@ export class NvmeChaosLoad implements ChaosLoad {
     const buffer = this.#createBuffer(run)
     try {
       buffer.fill(0xee)
-      const succeeded = await this.#settle('Read', () =>
-        queue.submitTransfer(IoOpcode.READ, { ...run, nsid: 1, buffer })
+      const succeeded = await this.#settle(
+        'Read',
+        () => queue.submitTransfer(IoOpcode.READ, { ...run, nsid: 1, buffer })
       )
       const wrong = succeeded ? this.#model.read(run, buffer.read()) : undefined
       if (wrong !== undefined) throw new Error(`A read returned something else than was written: ${wrong}.`)
