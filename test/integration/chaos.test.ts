@@ -53,9 +53,9 @@ const setups = [
   { doorbells: 'mmap' as const, storage: 'a file', backend: () => `file:${createDisk()}`, byMessage: true }
 ]
 
-describe(`the controller under chaos, seed ${SEED}`, () => {
+describe('the controller under chaos', () => {
   it.each(setups)(
-    'survives it with doorbells by $doorbells and $storage behind it',
+    `survives it with doorbells by $doorbells and $storage behind it, seed ${SEED}`,
     async ({ doorbells, backend, byMessage }) => {
       const mode = doorbells === 'mmap' ? 'mmap' : 'trap'
       // The machine may be slow: what waits for memory must not give up before it is back.
