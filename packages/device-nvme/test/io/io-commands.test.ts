@@ -3,7 +3,7 @@ import { AdminOpcode, IoOpcode } from '../../src/opcodes.js'
 import { Status } from '../../src/status.js'
 import { FakeBackend, outOfRange } from '../fakes/fake-backend.js'
 import type { FakeBackendOptions } from '../fakes/fake-backend.js'
-import { DATA, Harness } from '../fakes/harness.js'
+import { DATA, Harness, nextTurn } from '../fakes/harness.js'
 import type { HarnessOptions, HostQueue } from '../fakes/harness.js'
 
 let backend: FakeBackend
@@ -102,6 +102,24 @@ describe.each([['at once', false], ['later', true]])('with a back end that answe
 })
 
 describe('I/O commands', () => {
+  it('reports a Data Transfer Error, and no media error, where memory went and the back end failed for it', async () => {
+    await start({ isAsync: true })
+    let answer: () => void = () => undefined
+    backend.gate = new Promise(resolve => {
+      answer = resolve
+    })
+    backend.failure = new Error('EFAULT')
+    harness.dma.map(0x5000_0000, 4096)
+    queue.put({ opcode: IoOpcode.READ, nsid: 1, prp1: 0x5000_0000 })
+    queue.ring()
+    while (backend.calls.length === 0) await nextTurn()
+    harness.dma.unmap(0x5000_0000)
+    answer()
+    expect((await queue.next()).status).toBe(Status.DATA_TRANSFER_ERROR)
+    await harness.admin.run({ opcode: AdminOpcode.GET_LOG_PAGE, prp1: DATA, cdw10: 127 << 16 | 2 })
+    expect(harness.view.getUint32(DATA + 160, true)).toBe(0)
+  })
+
   const rangeCommands = [IoOpcode.READ, IoOpcode.WRITE, IoOpcode.COMPARE, IoOpcode.WRITE_ZEROES]
 
   it.each(rangeCommands)('checks the range of command %i', async opcode => {
