@@ -242,6 +242,6 @@ export class CompletionQueue {
   #catchUp (): void {
     const overtaken = (this.head - this.#tail + this.size) % this.size
     // More than that is not ahead of the tail, but behind it.
-    if (overtaken <= this.#inDoubt) for (let index = 0; index < overtaken; index++) this.#advance()
+    if (overtaken <= this.#inDoubt) { for (let index = 0; index < overtaken; index++) this.#advance() }
   }
 }
