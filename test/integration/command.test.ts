@@ -46,6 +46,24 @@ describe('pcikit run nvme', () => {
     expect((await guest.driver.admin.identifyNamespace(1)).nsze).toBe(64 * MIB / BLOCK_BYTES)
   })
 
+  it('streams what happened to memory, prints it for SIGUSR2, and explains an address', async () => {
+    const folder = createFolder(cleanup)
+    const path = join(folder, 'nvme.sock')
+    const record = join(folder, 'record.jsonl')
+    const command = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB', '--record', record])
+    const guest = await attachGuest(cleanup, path)
+    await guest.driver.enable()
+    command.signal('SIGUSR2')
+    await until(() => command.stderr.includes('bus mastering on'))
+    expect(command.stderr).toMatch(/map {6}\[0x100000, 0x1100000\) READ_WRITE file offset/)
+    guest.leave()
+    await until(() => readFileSync(record, 'utf8').includes('"connected":false'))
+    const events = CommandProcess.start(cleanup, ['events', record, '--iova', '0x200000'])
+    const { code, stdout } = await events.exit()
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/nvme: 0x200000 is not mapped, #\d+ removed it\./)
+  })
+
   it('serves several namespaces in the order of the command line', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
     const backends = ['--backend', 'memory:1MiB', '--backend', 'memory:2MiB']

@@ -60,6 +60,10 @@ function addDevice (
     .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
     .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
     .option('--record <file>', 'stream every map, unmap, reset and fault there, as JSON lines')
+    .addOption(
+      new Option('--unmap-deadline-ms <n>', 'how long an unmap waits for transfers in flight (default: 1000)')
+        .argParser(parseNumber)
+    )
     .addOption(pluginOption())
   for (const option of options) command.addOption(toCommanderOption(option))
   command.action(async (given: Record<string, unknown>) => {
@@ -73,6 +77,7 @@ function addDevice (
       socketMode: given['socketMode'] as number,
       logger: { level: given['logLevel'] as string, format: given['logFormat'] as 'text' | 'json' },
       ...(given['record'] === undefined ? {} : { recordFile: given['record'] as string }),
+      ...(given['unmapDeadlineMs'] === undefined ? {} : { unmapDeadlineMs: given['unmapDeadlineMs'] as number }),
       options: Object.fromEntries(own)
     }, plugins)
   })
@@ -98,7 +103,10 @@ function parseWord (option: DeviceOption, word: string): unknown {
   if (option.choices.length > 0 && !option.choices.includes(word)) {
     throw new InvalidArgumentError(`It can be ${option.choices.join(' or ')}.`)
   }
-  if (option.kind !== 'number') return word
+  return option.kind === 'number' ? parseNumber(word) : word
+}
+
+function parseNumber (word: string): number {
   const number = Number(word)
   if (word.trim() === '' || !Number.isFinite(number)) throw new InvalidArgumentError('It has to be a number.')
   return number

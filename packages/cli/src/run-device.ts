@@ -1,5 +1,6 @@
 import type { Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
+import type { Choice } from '@pcikit/core/host'
 import { createLogger } from './command-logger.js'
 import type { LoggerOptions } from './command-logger.js'
 import { keepRecord } from './keep-record.js'
@@ -14,6 +15,8 @@ export interface RunRequest {
   readonly logger: LoggerOptions
   /** Where to stream the record of maps, unmaps, resets and faults, as JSON lines. */
   readonly recordFile?: string
+  /** How long an unmap waits for transfers in flight, where it is not the DMA manager's own default. */
+  readonly unmapDeadlineMs?: number
   /** The device's own options, not parsed yet. */
   readonly options: Readonly<Record<string, unknown>>
 }
@@ -28,6 +31,7 @@ export async function runDevice (request: RunRequest, plugins: readonly Plugin[]
     const device = await host.createDevice({
       type: request.type,
       options: request.options,
+      ...(request.unmapDeadlineMs === undefined ? {} : { dma: deadline(request.unmapDeadlineMs) }),
       transport: { type: 'socket', options: { path: request.socket, mode: request.socketMode } }
     })
     logger.info({ device: device.name, address: device.address }, `serving ${device.type} on ${device.address}`)
@@ -40,6 +44,10 @@ export async function runDevice (request: RunRequest, plugins: readonly Plugin[]
     await host.close()
     recording.close()
   }
+}
+
+function deadline (unmapDeadlineMs: number): Choice {
+  return { type: 'mapped', options: { unmapDeadlineMs } }
 }
 
 /** Resolves with the signal's name. From now on the first signal does not end the process, a second one does. */

@@ -82,6 +82,12 @@ describe('pcikit run', () => {
     }])
   })
 
+  it('passes on where to keep the record, and how long an unmap may wait', async () => {
+    const words = ['run', 'disk', '--socket', 'a', '--backend', 'x:']
+    const { requests } = await call(...words, '--record', 'r.jsonl', '--unmap-deadline-ms', '250')
+    expect(requests[0]).toMatchObject({ recordFile: 'r.jsonl', unmapDeadlineMs: 250 })
+  })
+
   it('takes the mode of the socket in octal', async () => {
     const { requests } = await call('run', 'disk', '--socket', 'a', '--backend', 'x:', '--socket-mode', '660')
     expect(requests[0]?.socketMode).toBe(0o660)

@@ -60,4 +60,11 @@ describe('keepRecord', () => {
     keeping.close()
     expect(readRecord(file)).toEqual(record.entries())
   })
+
+  it('says that a record cannot be read or written', () => {
+    const missing = join(folder, 'none', 'record.jsonl')
+    expect(() => readRecord(missing)).toThrowError(expect.objectContaining({ code: 'PCIKIT_OPTION_INVALID' }))
+    expect(() => keepRecord(new EventRecord(), missing))
+      .toThrowError(expect.objectContaining({ code: 'PCIKIT_OPTION_INVALID' }))
+  })
 })
