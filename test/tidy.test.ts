@@ -65,13 +65,16 @@ describe('the packages', () => {
     expect(strangers).toEqual([])
   })
 
-  it.each(packageNames)('%s declares what it imports', name => {
+  it.each(packageNames)('%s declares what it imports, and nothing else', name => {
     const manifest = JSON.parse(readFileSync(`${root}packages/${name}/package.json`, 'utf8')) as Record<string, object>
     const declared = Object.keys({ ...manifest['dependencies'], ...manifest['peerDependencies'] })
     const imported = sourcesOf(name).flatMap(file => importsOf(file.text))
       .filter(module => !module.startsWith('.') && !module.startsWith('node:'))
       .map(module => module.split('/').slice(0, module.startsWith('@') ? 2 : 1).join('/'))
     expect([...new Set(imported)].filter(module => !declared.includes(module))).toEqual([])
+    // By its quoted name: the addon's loader is required, not imported.
+    const isNamed = (module: string) => sourcesOf(name).some(file => file.text.includes(`'${module}`))
+    expect(Object.keys(manifest['dependencies'] ?? {}).filter(module => !isNamed(module))).toEqual([])
   })
 
   it.each(packageNames)('%s has no file that nothing imports', name => {
