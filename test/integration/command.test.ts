@@ -4,7 +4,7 @@ import { UnixListener } from '@pcikit/native'
 import { DiskVerifier, pattern } from '@pcikit/testkit'
 import type { IoQueue } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { CommandProcess } from './command-process.js'
+import { serveCommand, startCommand } from './device-process.js'
 import { attachGuest, BLOCK_BYTES, Cleanup, createFolder, guestMemoryUses, openDescriptors, until } from './testbed.js'
 import type { Guest } from './testbed.js'
 
@@ -28,7 +28,7 @@ function createDisk (folder: string): string {
 describe('pcikit run nvme', () => {
   it('serves a controller that reads back what was written', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    await CommandProcess.serve(cleanup, path, ['--backend', 'memory:64MiB', '--serial', 'ABC123'])
+    await serveCommand(cleanup, path, ['--backend', 'memory:64MiB', '--serial', 'ABC123'])
     const guest = await attachGuest(cleanup, path, { interrupts: 'msix', doorbells: 'posted' })
     const queue = await createQueue(guest)
     const { memory } = guest
@@ -50,7 +50,7 @@ describe('pcikit run nvme', () => {
     const folder = createFolder(cleanup)
     const path = join(folder, 'nvme.sock')
     const record = join(folder, 'record.jsonl')
-    const command = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB', '--record', record])
+    const command = await serveCommand(cleanup, path, ['--backend', 'memory:1MiB', '--record', record])
     const guest = await attachGuest(cleanup, path)
     await guest.driver.enable()
     command.signal('SIGUSR2')
@@ -58,7 +58,7 @@ describe('pcikit run nvme', () => {
     expect(command.stderr).toMatch(/map {6}\[0x100000, 0x1100000\) READ_WRITE file offset/)
     guest.leave()
     await until(() => readFileSync(record, 'utf8').includes('"connected":false'))
-    const events = CommandProcess.start(cleanup, ['events', record, '--iova', '0x200000'])
+    const events = startCommand(cleanup, ['events', record, '--iova', '0x200000'])
     const { code, stdout } = await events.exit()
     expect(code).toBe(0)
     expect(stdout).toMatch(/nvme: 0x200000 is not mapped, #\d+ removed it\./)
@@ -67,7 +67,7 @@ describe('pcikit run nvme', () => {
   it('serves several namespaces in the order of the command line', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
     const backends = ['--backend', 'memory:1MiB', '--backend', 'memory:2MiB']
-    await CommandProcess.serve(cleanup, path, [...backends, '--block-size', '4096'])
+    await serveCommand(cleanup, path, [...backends, '--block-size', '4096'])
     const guest = await attachGuest(cleanup, path)
     await guest.driver.enable()
     const first = await guest.driver.admin.identifyNamespace(1)
@@ -78,16 +78,16 @@ describe('pcikit run nvme', () => {
 
   it('makes a socket for its user alone, or with the mode that it is told', async () => {
     const folder = createFolder(cleanup)
-    await CommandProcess.serve(cleanup, join(folder, 'private.sock'), ['--backend', 'memory:1MiB'])
+    await serveCommand(cleanup, join(folder, 'private.sock'), ['--backend', 'memory:1MiB'])
     const words = ['--backend', 'memory:1MiB', '--socket-mode', '660']
-    await CommandProcess.serve(cleanup, join(folder, 'shared.sock'), words)
+    await serveCommand(cleanup, join(folder, 'shared.sock'), words)
     expect(statSync(join(folder, 'private.sock')).mode & 0o777).toBe(0o600)
     expect(statSync(join(folder, 'shared.sock')).mode & 0o777).toBe(0o660)
   })
 
   it('tells the line with which QEMU attaches the device', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    const command = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB'])
+    const command = await serveCommand(cleanup, path, ['--backend', 'memory:1MiB'])
     command.signal('SIGTERM')
     const { stdout } = await command.exit()
     expect(stdout).toContain('vfio-user-pci')
@@ -98,14 +98,14 @@ describe('pcikit run nvme', () => {
     const folder = createFolder(cleanup)
     const file = createDisk(folder)
     const path = join(folder, 'nvme.sock')
-    const first = await CommandProcess.serve(cleanup, path, ['--backend', `file:${file}`])
+    const first = await serveCommand(cleanup, path, ['--backend', `file:${file}`])
     const guest = await attachGuest(cleanup, path, { interrupts: 'msix' })
     const bytes = pattern(64 * BLOCK_BYTES, 1)
     await (await createQueue(guest)).writeBytes(1, 100, BLOCK_BYTES, bytes)
     guest.leave()
     first.signal('SIGTERM')
     await first.exit()
-    await CommandProcess.serve(cleanup, path, ['--backend', `file:${file}`])
+    await serveCommand(cleanup, path, ['--backend', `file:${file}`])
     const next = await attachGuest(cleanup, path, { interrupts: 'msix' })
     const found = await (await createQueue(next)).readBytes(1, 100, BLOCK_BYTES, bytes.length)
     expect(Buffer.compare(found, bytes)).toBe(0)
@@ -114,7 +114,7 @@ describe('pcikit run nvme', () => {
 
   it('serves one client after another and keeps nothing of those that went', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    const { pid } = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB'])
+    const { pid } = await serveCommand(cleanup, path, ['--backend', 'memory:1MiB'])
     const before = openDescriptors(pid).length
     for (let round = 0; round < 10; round++) {
       const guest = await attachGuest(cleanup, path, { interrupts: 'msix' })
@@ -129,7 +129,7 @@ describe('pcikit run nvme', () => {
 describe('SIGTERM', () => {
   it('ends the command with 0, and the socket is gone', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    const command = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB'])
+    const command = await serveCommand(cleanup, path, ['--backend', 'memory:1MiB'])
     command.signal('SIGTERM')
     const { code } = await command.exit()
     expect(code).toBe(0)
@@ -140,7 +140,7 @@ describe('SIGTERM', () => {
     const folder = createFolder(cleanup)
     const file = createDisk(folder)
     const path = join(folder, 'nvme.sock')
-    const command = await CommandProcess.serve(cleanup, path, ['--backend', `file:${file}`])
+    const command = await serveCommand(cleanup, path, ['--backend', `file:${file}`])
     const guest = await attachGuest(cleanup, path, { interrupts: 'msix', doorbells: 'posted' })
     const queue = await createQueue(guest)
     const bytes = pattern(BLOCK_BYTES, 9)
@@ -162,7 +162,7 @@ describe('SIGTERM', () => {
 
   it('is the same as SIGINT', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    const command = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB'])
+    const command = await serveCommand(cleanup, path, ['--backend', 'memory:1MiB'])
     command.signal('SIGINT')
     expect((await command.exit()).code).toBe(0)
   })
@@ -171,11 +171,11 @@ describe('SIGTERM', () => {
 describe('the socket file', () => {
   it('of a process that was killed is replaced', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    const killed = await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB'])
+    const killed = await serveCommand(cleanup, path, ['--backend', 'memory:1MiB'])
     killed.signal('SIGKILL')
     await killed.exit()
     const stale = existsSync(path)
-    const next = CommandProcess.start(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
+    const next = startCommand(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
     const connect = (): Promise<boolean> => attachGuest(cleanup, path).then(() => true, () => false)
     await until(async () => !next.isRunning || await connect())
     expect(stale).toBe(true)
@@ -184,8 +184,8 @@ describe('the socket file', () => {
 
   it('of a live process is left alone', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
-    await CommandProcess.serve(cleanup, path, ['--backend', 'memory:1MiB'])
-    const second = CommandProcess.start(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
+    await serveCommand(cleanup, path, ['--backend', 'memory:1MiB'])
+    const second = startCommand(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
     const { code, stderr } = await second.exit()
     const guest = await attachGuest(cleanup, path)
     expect(code).toBe(1)
@@ -196,7 +196,7 @@ describe('the socket file', () => {
   it('that belongs to another program is left alone', async () => {
     const path = join(createFolder(cleanup), 'nvme.sock')
     const listener = cleanup.add(UnixListener.listen(path), each => each.close())
-    const command = CommandProcess.start(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
+    const command = startCommand(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
     const { code } = await command.exit()
     expect(code).toBe(1)
     expect(statSync(listener.path).isSocket()).toBe(true)
@@ -205,7 +205,7 @@ describe('the socket file', () => {
   it('is never put in the place of an ordinary file', async () => {
     const path = join(createFolder(cleanup), 'notes.txt')
     writeFileSync(path, 'important')
-    const command = CommandProcess.start(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
+    const command = startCommand(cleanup, ['run', 'nvme', '--socket', path, '--backend', 'memory:1MiB'])
     const { code } = await command.exit()
     expect(code).not.toBe(0)
     expect(readFileSync(path, 'utf8')).toBe('important')
@@ -226,7 +226,7 @@ describe('bad arguments', () => {
     { name: 'a size that is none', words: ['run', 'nvme', '--socket', '/nowhere/x.sock', '--backend', 'memory:big'] },
     { name: 'too many queues', words: ['run', 'nvme', '--socket', '/nowhere/x.sock', '--queues', '1000'] }
   ])('$name: one message, and exit status 2', async ({ words }) => {
-    const { code, stdout, stderr } = await CommandProcess.start(cleanup, words).exit()
+    const { code, stdout, stderr } = await startCommand(cleanup, words).exit()
     expect(code).toBe(2)
     expect(stdout).toBe('')
     expect(stderr).toContain('error')

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { CommandProcess } from './command-process.js'
+import { CommandProcess } from '../command-process.js'
 import { createFolder } from './testbed.js'
 import type { Cleanup } from './testbed.js'
 
@@ -10,10 +10,24 @@ export interface DeviceProcess {
   readonly isRunning: boolean
 }
 
+/** Starts the `pcikit` command. It ends with the test. */
+export function startCommand (cleanup: Cleanup, words: readonly string[]): CommandProcess {
+  return cleanup.add(CommandProcess.start(words), command => command[Symbol.asyncDispose]())
+}
+
+/** Starts `pcikit run nvme` on a socket and waits until it serves. The process ends with the test. */
+export async function serveCommand (
+  cleanup: Cleanup,
+  path: string,
+  words: readonly string[] = []
+): Promise<CommandProcess> {
+  return cleanup.add(await CommandProcess.serve(path, words), command => command[Symbol.asyncDispose]())
+}
+
 /** Starts `pcikit run nvme` on a socket of its own and waits until it serves. The process ends with the test. */
 export async function startDevice (cleanup: Cleanup, words: readonly string[]): Promise<DeviceProcess> {
   const path = join(createFolder(cleanup), 'nvme.sock')
-  const command = await CommandProcess.serve(cleanup, path, words)
+  const command = await serveCommand(cleanup, path, words)
   return {
     pid: command.pid,
     path,

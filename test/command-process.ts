@@ -1,0 +1,85 @@
+// Runs the built `pcikit` command the way a user does: in a process of its own.
+import { spawn } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url))
+/** Only ends what hangs. */
+const START_TIMEOUT_MS = 60_000
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The built `pcikit` command, running. Dispose of it: it is killed then, unless it ended by itself. */
+export class CommandProcess implements AsyncDisposable {
+  readonly #process: ChildProcessByStdio<null, Readable, Readable>
+  readonly #closed: Promise<void>
+  #stdout = ''
+  #stderr = ''
+
+  private constructor (words: readonly string[]) {
+    this.#process = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#process.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text
+    })
+    this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+    this.#closed = once(this.#process, 'close').then(() => undefined)
+  }
+
+  /** Starts the command. */
+  static start (words: readonly string[]): CommandProcess {
+    return new CommandProcess(words)
+  }
+
+  /**
+   * Starts the command to serve an NVMe controller on a socket, and waits until it accepts clients.
+   *
+   * @throws When it ends before, or does not in time; the message has what it logged.
+   */
+  static async serve (socketPath: string, words: readonly string[] = []): Promise<CommandProcess> {
+    const command = new CommandProcess(['run', 'nvme', '--socket', socketPath, ...words])
+    // It says how to attach the device once it accepts clients.
+    const serving = once(command.#process.stdout, 'data', { signal: AbortSignal.timeout(START_TIMEOUT_MS) })
+    const isServing = await Promise.race([serving.then(() => true, () => false), command.#closed.then(() => false)])
+    if (isServing) return command
+    await command[Symbol.asyncDispose]()
+    throw new Error(`pcikit did not start. It said:\n${command.stderr}`)
+  }
+
+  get pid (): number {
+    return this.#process.pid!
+  }
+
+  get isRunning (): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  get stderr (): string {
+    return this.#stderr
+  }
+
+  signal (signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  /** Resolves when the process ended and all of its output is here. */
+  async exit (): Promise<Exit> {
+    await this.#closed
+    const { exitCode, signalCode } = this.#process
+    return { code: exitCode, signal: signalCode, stdout: this.#stdout, stderr: this.#stderr }
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    if (this.isRunning) this.#process.kill('SIGKILL')
+    await this.#closed
+  }
+}
