@@ -6,8 +6,8 @@ import type { DmaRequests } from './dma-requests.js'
 import { DMA_ACCESS_BYTES, DmaAccessLayout } from './layouts/dma-access.js'
 import { Command } from './protocol.js'
 
-/** How many bytes a question about the layout reads. */
-const PROBE_BYTES = 4
+/** As long as the layouts are apart: so many bytes of a reply are data in one of them, and not in the other. */
+const WORD_BYTES = DATA_OFFSET.specification - DATA_OFFSET.qemu
 
 /** What the port has to know about its client. */
 export interface DmaPortSettings {
@@ -24,12 +24,13 @@ export interface DmaPortSettings {
  */
 export class MessageDmaPort implements DmaPort {
   readonly transferBytesMax: number
-  readonly #requests: DmaRequests
+  readonly #requests: Pick<DmaRequests, 'submit'>
   readonly #logger: Logger
   #layout: DmaMessageLayout | undefined
-  #firstWrite: Promise<void> | undefined = undefined
+  /** Writes find out the layout one after the other. */
+  #search: Promise<void> = Promise.resolve()
 
-  constructor (requests: DmaRequests, settings: DmaPortSettings, logger: Logger) {
+  constructor (requests: Pick<DmaRequests, 'submit'>, settings: DmaPortSettings, logger: Logger) {
     this.#requests = requests
     this.transferBytesMax = settings.transferBytesMax
     this.#layout = settings.layout
@@ -74,40 +75,32 @@ export class MessageDmaPort implements DmaPort {
 
   async #writePiece (iova: number, source: Uint8Array): Promise<void> {
     // Zeroes are laid out the same in both.
-    if (this.#layout !== undefined || isZero(source)) {
-      await this.#tell(iova, source, this.#layout ?? 'specification')
-      return
+    if (this.#layout === undefined && !isZero(source)) {
+      this.#search = this.#search.then(() => this.#tryWord(iova, source))
+      await this.#search
     }
-    if (this.#firstWrite !== undefined) {
-      await this.#firstWrite
-      await this.#writePiece(iova, source)
-      return
-    }
-    const firstWrite = this.#writeFirst(iova, source)
-    this.#firstWrite = firstWrite.catch(() => undefined).then(() => {
-      this.#firstWrite = undefined
-    })
-    await firstWrite
-  }
-
-  /** A write before the layout is known. What it overwrites, or else what it wrote, tells. */
-  async #writeFirst (iova: number, source: Uint8Array): Promise<void> {
-    const copy = new Uint8Array(source.length)
-    await this.#readPiece(iova, copy).catch(() => undefined)
-    const layout = this.#layout ?? await this.#tryWrite(iova, source, copy)
-    if (layout !== undefined) await this.#tell(iova, source, layout)
+    await this.#tell(iova, source, this.#layout ?? 'specification')
   }
 
   /**
-   * Writes in the layout of the specification, and reads back: in QEMU's, a client with the other one would take data
-   * for a count. Gives the layout to write in once more, if it was the wrong one.
+   * Finds out the layout by the first word of a write that is not zero. What is there before tells, unless it is zero.
+   * Then the word is written in the layout of the specification, in which a client with QEMU's sees zeroes for the very
+   * same place: no memory ever holds anything but what was there and what belongs there.
    */
-  async #tryWrite (iova: number, source: Uint8Array, copy: Uint8Array): Promise<DmaMessageLayout | undefined> {
-    await this.#tell(iova, source, 'specification')
-    const isRead = await this.#readPiece(iova, copy).then(() => true, () => false)
-    // Nothing arrived: the data of a short message lies behind what QEMU's layout counts.
-    if (this.#layout === undefined && isRead && isZero(copy)) this.#decide('qemu')
-    return this.#layout === 'qemu' ? 'qemu' : undefined
+  async #tryWord (iova: number, source: Uint8Array): Promise<void> {
+    const start = firstWord(source)
+    const word = source.subarray(start, start + WORD_BYTES)
+    try {
+      if (this.#layout === undefined) await this.#examine(iova + start, word.length)
+      if (this.#layout !== undefined) return
+      // The word may be what makes the guest look at those before it, which are zero from now on.
+      if (start > 0) await this.#tell(iova, source.subarray(0, start), 'specification')
+      await this.#tell(iova + start, word, 'specification')
+      const after = await this.#examine(iova + start, word.length)
+      if (after.kind === 'none') this.#decide('qemu')
+    } catch {
+      // What cannot be read says nothing. Whether it can be written, the write as a whole finds out.
+    }
   }
 
   /**
@@ -116,7 +109,7 @@ export class MessageDmaPort implements DmaPort {
    */
   async #probe (iova: number): Promise<void> {
     await this.#examine(iova, 1)
-    if (this.#layout === undefined) await this.#examine(iova - PROBE_BYTES, PROBE_BYTES)
+    if (this.#layout === undefined) await this.#examine(iova - WORD_BYTES, WORD_BYTES)
   }
 
   /** Reads, and takes note of what the reply says about the layout. Copies the data as either layout has it. */
@@ -190,4 +183,10 @@ export class MessageDmaPort implements DmaPort {
       })
     })
   }
+}
+
+/** Where the first word begins that is not zero. The last one may be short. */
+function firstWord (source: Uint8Array): number {
+  const first = source.findIndex(byte => byte !== 0)
+  return first - first % WORD_BYTES
 }
