@@ -35,9 +35,20 @@ export interface InUse {
   cutOff(): void
 }
 
+/** How late a timer of a busy process may be, and how long it takes to replace pages and to answer, in milliseconds. */
+const CUT_OFF_MS = 10
+
 /**
- * Waits until nothing is in flight any more. What has been in use all the time until the deadline is cut off, so that
- * no stuck transfer can hold up who waits.
+ * How long transfers are waited for, so that who waits has an answer by the deadline. A tenth of it is for cutting off
+ * the others: the more time there is, the more memory may have to go.
+ */
+export function patienceMs (deadlineMs: number): number {
+  return deadlineMs - Math.min(deadlineMs / 2, Math.max(CUT_OFF_MS, deadlineMs / 10))
+}
+
+/**
+ * Waits until nothing is in flight any more. What has been in use all the time is cut off, early enough for this to be
+ * over by the deadline, so that no stuck transfer can hold up who waits.
  *
  * @returns how many were cut off
  */
@@ -45,7 +56,7 @@ export async function endTransfers (holders: readonly InUse[], deadlineMs: numbe
   const busy = new Set(holders.filter(holder => holder.inFlight.count > 0))
   if (busy.size === 0) return 0
   await new Promise<void>(resolve => {
-    const timer = setTimeout(resolve, deadlineMs)
+    const timer = setTimeout(resolve, patienceMs(deadlineMs))
     for (const holder of [...busy]) {
       holder.inFlight.whenIdle(() => {
         busy.delete(holder)

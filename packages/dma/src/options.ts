@@ -3,7 +3,7 @@ import { z } from 'zod'
 /** The options of {@link MappedDmaManager}, with their defaults. */
 export const mappedDmaOptions = z.strictObject({
   unmapDeadlineMs: z.number().int().min(1).max(60_000).default(1000).describe(
-    'How long an unmap or a reset waits for transfers in flight before it cuts them off, in milliseconds'
+    'By when an unmap or a reset is answered, in milliseconds; transfers still in flight shortly before are cut off'
   ),
   regionsMax: z.number().int().min(1).max(2 ** 24).default(65_535).describe('The most regions a client may map'),
   mappingsMax: z.number().int().min(1).max(2 ** 16).default(16_384).describe(

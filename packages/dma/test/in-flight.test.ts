@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { endTransfers, InFlight } from '../src/in-flight.js'
+import { endTransfers, InFlight, patienceMs } from '../src/in-flight.js'
 import type { InUse } from '../src/in-flight.js'
 
 class Holder implements InUse {
@@ -65,4 +65,13 @@ describe('endTransfers', () => {
     holder.inFlight.enter()
     await expect(endTransfers([holder], 1)).rejects.toThrow('no memory')
   })
+})
+
+describe('patienceMs', () => {
+  it.each([[1, 0.5], [10, 5], [50, 40], [200, 180], [1000, 900], [60_000, 54_000]])(
+    'leaves time before a deadline of %i ms to cut off, and to answer',
+    (deadlineMs, expected) => {
+      expect(patienceMs(deadlineMs)).toBe(expected)
+    }
+  )
 })
