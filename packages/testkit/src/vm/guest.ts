@@ -122,6 +122,12 @@ export class Guest implements AsyncDisposable {
     return this.#exit(quitTimeoutMs)
   }
 
+  /** Ends QEMU with SIGKILL, as a crash does: it says goodbye to nobody. */
+  async kill (): Promise<Exit> {
+    this.#kill()
+    return this.exited
+  }
+
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.quit().catch(() => undefined)
   }
