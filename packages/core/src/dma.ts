@@ -59,6 +59,13 @@ export interface DmaLease extends SegmentList {
   readonly fault: DmaFault
   /** The guest address at which `fault` happened. Only meaningful when there is one. */
   readonly faultIova: number
+  /**
+   * Called when the lease was revoked and none of its memory can be reached through its pieces any more, whoever still
+   * holds them: a device can end the command at once, before whoever works on it answers. The lease stays open. Called
+   * once for an opening at most, before the unmap or drain that revoked it resolves. Where a part of the memory is
+   * still there and others work on it too, the call waits for them, or does not come. Set it once; must not throw.
+   */
+  onRevoke: (() => void) | undefined
 
   /** Starts an empty lease for one kind of access. A device that only reads must not ask for more than READ. */
   open(access: DmaAccess): void

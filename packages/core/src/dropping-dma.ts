@@ -81,6 +81,8 @@ class DroppingLease implements DmaLease {
   readonly fault = DmaFault.NONE
   readonly faultIova = 0
   byteLength = 0
+  /** Never called: copies are not taken away. */
+  onRevoke: (() => void) | undefined = undefined
   /** What was read is ones, and what is written goes nowhere. */
   isVoid = false
   readonly #dma: DmaSpace

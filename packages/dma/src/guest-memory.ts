@@ -17,7 +17,7 @@ import { FileTable } from './shared-file.js'
 export class GuestMemory {
   readonly space = new IovaSpace()
   readonly files = new FileTable()
-  readonly leases = new OpenLeases()
+  readonly leases: OpenLeases
   readonly cache: PageCache
   readonly bounce: BouncePool
   readonly faults: FaultLog
@@ -32,6 +32,7 @@ export class GuestMemory {
 
   constructor (options: MappedDmaOptions, recorder: Recorder, logger: Logger) {
     this.cache = new PageCache(options.mappingsMax)
+    this.leases = new OpenLeases(logger, pages => this.cache.retire(pages))
     this.bounce = new BouncePool(options.bounceBytesMax)
     this.faults = new FaultLog(recorder, logger)
     this.messages = new ClientMessages(logger, () => this.isBusMaster)

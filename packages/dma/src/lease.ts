@@ -19,6 +19,7 @@ export class MappedLease implements DmaLease, InUse {
   isOpen = false
   fault: DmaFault = DmaFault.NONE
   faultIova = 0
+  onRevoke: (() => void) | undefined = undefined
   byteLength = 0
   segmentCount = 0
   /** One while the lease is open. */
@@ -37,6 +38,8 @@ export class MappedLease implements DmaLease, InUse {
   #bounced = 0
   #messaging = 0
   #openings = 0
+  /** The opening that `onRevoke` was called for last. */
+  #toldOpening = 0
 
   constructor (memory: GuestMemory) {
     this.#memory = memory
@@ -117,11 +120,33 @@ export class MappedLease implements DmaLease, InUse {
   noticeLoss (): void {
     for (let index = 0; index < this.segmentCount && this.fault === DmaFault.NONE; index += 1) {
       const pages = this.#pages[index]
-      if (pages === undefined) continue
+      if (pages === undefined) {
+        // What came by message is here. What has to go by message has nowhere to go.
+        const isLost = (this.access & DmaAccess.WRITE) !== 0 && !this.#regions[index]!.isPresent
+        if (isLost) this.#lose(DmaFault.REVOKED, index)
+        continue
+      }
       const end = this.#iovas[index]! + this.#lengths[index]!
       if (pages.isRevoked) this.#lose(DmaFault.REVOKED, index)
       else if (end > pages.region.reachableEnd || pages.isFaulted) this.#lose(DmaFault.PAST_END_OF_FILE, index)
     }
+  }
+
+  /** Whether the device has to be told that the lease was revoked. Messages that are under way end by themselves. */
+  get awaitsNotice (): boolean {
+    if (!this.isOpen || this.#toldOpening === this.#openings || this.#messaging > 0) return false
+    return this.fault === DmaFault.REVOKED || this.#pages.some(pages => pages?.isRevoked)
+  }
+
+  /** After a loss: what can still be reached through the pieces. */
+  get remaining (): readonly MappedPages[] {
+    return this.#pages.filter(pages => pages !== undefined && !pages.isRevoked) as MappedPages[]
+  }
+
+  /** After a loss, when nothing remains: tells the device. */
+  tell (): void {
+    this.#toldOpening = this.#openings
+    this.onRevoke?.()
   }
 
   /** Adds a range wherever it may be, or nothing of it. */

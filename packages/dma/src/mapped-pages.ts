@@ -97,6 +97,7 @@ export class MappedPages implements InUse {
   }
 
   cutOff (): void {
+    if (this.isRevoked) return
     this.isRevoked = true
     this.#mapping.revoke()
   }

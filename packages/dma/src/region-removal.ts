@@ -38,7 +38,8 @@ export async function removeRegions (
   }
   leaving.tell(first.iova, last.end - first.iova)
   const holders = regions.flatMap(region => retire(memory, region))
-  if (await endTransfers(holders, deadlineMs) > 0) memory.leases.noticeLoss()
+  const cutOff = await endTransfers(holders, deadlineMs)
+  if (cutOff > 0 || regions.some(region => region.file === undefined)) memory.leases.noticeLoss()
   const durationMs = performance.now() - start
   for (const { file, iova, byteLength } of regions) {
     if (file !== undefined) memory.files.release(file)

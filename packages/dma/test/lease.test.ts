@@ -1,4 +1,5 @@
 import { DmaAccess, DmaFault } from '@pcikit/core'
+import type { DmaSpace } from '@pcikit/core'
 import { describe, expect, it } from 'vitest'
 import { PAGE } from './memory-file.js'
 import { makeFile, makeManager, regionOf } from './test-manager.js'
@@ -100,4 +101,88 @@ describe('MappedLease', () => {
     expect(() => lease.lengthAt(0)).toThrow('no such piece')
     lease.close()
   })
+
+  it('is told of its revocation when nobody else works on the rest of it', async () => {
+    const { dma } = makeManager({ unmapDeadlineMs: 1 })
+    for (const page of [0, 1]) dma.map(regionOf(makeFile(PAGE), page * PAGE))
+    const [lease, other] = [openLease(dma, [0, PAGE]), openLease(dma, [PAGE])]
+    await dma.unmap(0, PAGE)
+    expect([lease.fault, lease.told]).toEqual([DmaFault.REVOKED, 0])
+    expect([other.commit(), other.bytesAt(0).length]).toEqual([DmaFault.NONE, PAGE])
+    other.close()
+    expect([lease.told, other.told, lease.bytesAt(1).length]).toEqual([1, 0, 0])
+    expect(dma.write(PAGE, Uint8Array.of(1))).toBe(DmaFault.NONE)
+    expect(await dma.unmap(PAGE, PAGE)).toBe(1)
+    lease.close()
+    expect(lease.told).toBe(1)
+  })
+
+  it('is told at once where the others that work on the rest were revoked as well', async () => {
+    const { dma } = makeManager({ unmapDeadlineMs: 1 })
+    for (const page of [0, 1]) dma.map(regionOf(makeFile(PAGE), page * PAGE))
+    const leases = [openLease(dma, [0, PAGE]), openLease(dma, [PAGE, 0])]
+    await dma.unmap(0, PAGE)
+    expect(leases.map(({ told }) => told)).toEqual([1, 1])
+    expect(await dma.unmap(PAGE, PAGE)).toBe(1)
+    for (const lease of leases) lease.close()
+  })
+
+  it('is told nothing after it was closed, nor in its next life', async () => {
+    const { dma } = makeManager({ unmapDeadlineMs: 1 })
+    for (const page of [0, 1]) dma.map(regionOf(makeFile(PAGE), page * PAGE))
+    const [lease, other] = [openLease(dma, [0, PAGE]), openLease(dma, [PAGE])]
+    await dma.unmap(0, PAGE)
+    lease.close()
+    lease.open(DmaAccess.READ)
+    lease.append(PAGE, 16)
+    other.close()
+    expect([lease.told, lease.commit()]).toEqual([0, DmaFault.NONE])
+    lease.close()
+  })
+
+  it('is not told while it lost a part of a file only: the rest can be reached', async () => {
+    const { dma } = makeManager({ unmapDeadlineMs: 1 })
+    const file = makeFile(2 * PAGE, { seal: false })
+    dma.map(regionOf(file, 0, { byteLength: 2 * PAGE }))
+    const lease = openLease(dma, [0, PAGE])
+    file.truncate(PAGE)
+    lease.bytesAt(0).fill(1, lease.offsetAt(0), 2 * PAGE)
+    expect([lease.commit(), lease.told]).toEqual([DmaFault.PAST_END_OF_FILE, 0])
+    lease.close()
+  })
+
+  it('is told that what it has to send has nowhere to go, and not where it only asked', async () => {
+    const { dma } = makeManager({ unmapDeadlineMs: 1 })
+    dma.setPort({ transferBytesMax: PAGE, read: async () => undefined, write: async () => undefined })
+    dma.map({ iova: 0, byteLength: PAGE, access: DmaAccess.READ_WRITE, fileOffset: 0 })
+    const [sends, asks] = [openLease(dma, [0], DmaAccess.WRITE), openLease(dma, [0], DmaAccess.READ)]
+    expect(await asks.fetch()).toBe(DmaFault.NONE)
+    await dma.unmap(0, PAGE)
+    expect([sends.told, sends.fault, asks.told, asks.commit()]).toEqual([1, DmaFault.REVOKED, 0, DmaFault.NONE])
+    sends.close()
+    asks.close()
+  })
+
+  it('cannot hold up an unmap by what it does when it is told', async () => {
+    const { dma, logger } = makeManager({ unmapDeadlineMs: 1 })
+    dma.map(regionOf(makeFile(PAGE), 0))
+    const [lease, other] = [openLease(dma, [0]), openLease(dma, [0])]
+    lease.onRevoke = () => {
+      throw new Error('a bad device')
+    }
+    expect(await dma.unmap(0, PAGE)).toBe(1)
+    const complaints = logger.sentences.filter(sentence => sentence.startsWith('A device failed'))
+    expect([other.told, complaints.length]).toEqual([1, 1])
+    lease.close()
+    other.close()
+  })
 })
+
+/** An open lease over pages, which counts how often it is told that it was revoked. */
+function openLease (dma: DmaSpace, iovas: readonly number[], access: DmaAccess = DmaAccess.READ_WRITE) {
+  const lease = Object.assign(dma.createLease(), { told: 0 })
+  lease.onRevoke = () => lease.told++
+  lease.open(access)
+  for (const iova of iovas) lease.append(iova, PAGE)
+  return lease
+}

@@ -1,7 +1,7 @@
 import { assert, DmaAccess, DmaFault } from '@pcikit/core'
 import type { DmaLease } from '@pcikit/core'
 import type { FakeDmaManager, FakePiece } from './fake-dma-manager.js'
-import type { RegionUser } from './fake-region.js'
+import type { FakeRegion, RegionUser } from './fake-region.js'
 
 interface Segment extends FakePiece {
   readonly bytes: Uint8Array
@@ -16,6 +16,9 @@ export class FakeLease implements DmaLease, RegionUser {
   access: DmaAccess = DmaAccess.READ
   fault: DmaFault = DmaFault.NONE
   faultIova = 0
+  onRevoke: (() => void) | undefined = undefined
+  /** What was taken away since `open`. */
+  readonly #lost = new Set<FakeRegion>()
 
   constructor (manager: FakeDmaManager) {
     this.#manager = manager
@@ -47,6 +50,7 @@ export class FakeLease implements DmaLease, RegionUser {
     this.access = access
     this.fault = DmaFault.NONE
     this.faultIova = 0
+    this.#lost.clear()
     this.#manager.track(this)
   }
 
@@ -81,8 +85,10 @@ export class FakeLease implements DmaLease, RegionUser {
     this.#manager.track(this)
   }
 
-  revoke (iova: number): void {
+  revoke (region: FakeRegion, iova: number): void {
     this.#fail(DmaFault.REVOKED, iova)
+    this.#lost.add(region)
+    if (this.#segments.every(segment => this.#lost.has(segment.region))) this.onRevoke?.()
   }
 
   #exchange (direction: 'read' | 'write'): DmaFault | Promise<DmaFault> {

@@ -5,7 +5,7 @@ import { closeDescriptor, describeDescriptor, Mapping } from '@pcikit/native'
 /** Something that is busy with a region, and that an unmap waits for. */
 export interface RegionUser {
   /** The region is taken away. */
-  revoke(iova: number): void
+  revoke(region: FakeRegion, iova: number): void
 }
 
 /** A region of the fake manager: memory that the client shared, or a range that it is asked for. */
@@ -73,8 +73,9 @@ export class FakeRegion {
       })
     }
     this.#onIdle = undefined
-    for (const [user, iova] of this.users) user.revoke(iova)
+    const users = [...this.users]
     this.users.clear()
+    for (const [user, iova] of users) user.revoke(this, iova)
   }
 
   /** Gives the memory back. Every view of it is empty from then on. */

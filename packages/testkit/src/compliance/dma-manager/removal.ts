@@ -108,6 +108,50 @@ export function describeRemoval (fixture: DmaManagerFixture): void {
       other.close()
     })
 
+    it('tells a lease once that all of its memory was revoked, before the unmap is done', async () => {
+      guest.now.map(1)
+      guest.now.map(2)
+      const lease = guest.now.dma.createLease()
+      const other = guest.now.dma.createLease()
+      const told: unknown[] = []
+      lease.onRevoke = () => told.push([lease.isOpen, lease.fault])
+      other.onRevoke = () => told.push('other')
+      lease.open(DmaAccess.WRITE)
+      lease.append(PAGE, 4)
+      lease.append(2 * PAGE, 4)
+      other.open(DmaAccess.WRITE)
+      other.append(2 * PAGE, 4)
+      await guest.now.dma.unmap(PAGE, PAGE)
+      // The rest can still be reached: others work on it.
+      expect([lease.fault, told]).toEqual([DmaFault.REVOKED, []])
+      other.close()
+      await guest.now.dma.unmap(2 * PAGE, PAGE)
+      expect(told).toEqual([[true, DmaFault.REVOKED]])
+      await guest.now.dma.drain()
+      lease.close()
+      expect(told.length).toBe(1)
+    })
+
+    it('tells a lease of each revocation, and of none where it is closed in time', async () => {
+      guest.now.map(1)
+      const lease = guest.now.dma.createLease()
+      let told = 0
+      lease.onRevoke = () => told++
+      for (let round = 1; round <= 2; round++) {
+        lease.open(DmaAccess.READ)
+        lease.append(PAGE, 4)
+        await guest.now.dma.drain()
+        expect(told).toBe(round)
+        lease.close()
+      }
+      lease.open(DmaAccess.READ)
+      lease.append(PAGE, 4)
+      const done = guest.now.dma.unmap(PAGE, PAGE)
+      lease.close()
+      await done
+      expect(told).toBe(2)
+    })
+
     it('does not wait for leases on other memory', async () => {
       guest.now.map(1)
       guest.now.map(2)
