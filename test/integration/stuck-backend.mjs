@@ -85,8 +85,38 @@ const kernel = {
   }
 }
 
+/**
+ * `stuck-write:PATH` keeps what is written, but does the first write only once PATH exists: with the data that it was
+ * given, however old they are by then.
+ */
+const late = {
+  name: 'stuck-write',
+  summary: 'Does the first write when a file exists, and everything else at once.',
+  usage: 'stuck-write:PATH',
+  open: async (path, { blockSize }) => {
+    const stored = new Uint8Array(BLOCK_COUNT * blockSize)
+    let isFirst = true
+    const read = (lba, target) => {
+      let at = lba * blockSize
+      for (const { bytes, offset, length } of piecesOf(target)) {
+        bytes.set(stored.subarray(at, at + length), offset)
+        at += length
+      }
+    }
+    const write = (lba, source) => {
+      const data = Buffer.concat(
+        piecesOf(source).map(({ bytes, offset, length }) => bytes.subarray(offset, offset + length))
+      )
+      if (!isFirst) return void stored.set(data, lba * blockSize)
+      isFirst = false
+      return appears(path).then(() => stored.set(data, lba * blockSize))
+    }
+    return { ...createBackend(blockSize, read), write }
+  }
+}
+
 export default definePlugin({
   name: 'stuck-backend',
   api: PLUGIN_API_VERSION,
-  contributes: [contribute(BLOCK_BACKEND, careless), contribute(BLOCK_BACKEND, kernel)]
+  contributes: [contribute(BLOCK_BACKEND, careless), contribute(BLOCK_BACKEND, kernel), contribute(BLOCK_BACKEND, late)]
 })

@@ -87,6 +87,7 @@ class FlatLease implements DmaLease {
   readonly faultIova = 0
   byteLength = 0
   segmentCount = 0
+  onRevoke: (() => void) | undefined = undefined
 
   constructor (bytes: Uint8Array) {
     this.#bytes = bytes

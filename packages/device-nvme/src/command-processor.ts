@@ -7,8 +7,10 @@ import type { ErrorLog } from './error-log.js'
 import type { Health } from './health.js'
 import { startingBlock } from './io/block-range.js'
 import type { IoCommands } from './io/io-commands.js'
+import type { LateChanges } from './late-changes.js'
 import { CommandFlags } from './layouts/command.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
+import type { SubmissionQueue } from './queues/submission-queue.js'
 import { Status, statusField, StatusFlag } from './status.js'
 import type { Outcome } from './status.js'
 import type { TransferFaults } from './transfer-faults.js'
@@ -22,6 +24,7 @@ export interface ProcessorParts {
   readonly pool: CommandPool
   readonly admin: AdminCommands
   readonly io: IoCommands
+  readonly late: LateChanges
   readonly errors: ErrorLog
   readonly health: Health
   readonly logger: Logger
@@ -35,7 +38,16 @@ export interface ProcessorParts {
   onAssertion(error: AssertionError): void
 }
 
-/** Executes commands and ends each of them exactly once. */
+/**
+ * Executes commands and ends each of them exactly once.
+ *
+ * ```
+ *   execute ──► held ──► active ──► complete: told to the host, the record is free
+ *                          │
+ *                          └──► late: told to the host (memory revoked) or to nobody (reset), without waiting
+ *                                 for the back end ──► the back end answers: the record is free
+ * ```
+ */
 export class CommandProcessor {
   readonly #parts: ProcessorParts
   #busy = 0
@@ -44,9 +56,10 @@ export class CommandProcessor {
 
   constructor (parts: ProcessorParts) {
     this.#parts = parts
+    parts.pool.onRevoke = command => this.#revoked(command)
   }
 
-  /** Commands being executed, without parked ones. */
+  /** Commands being executed, without parked and late ones. */
   get busy (): number {
     return this.#busy
   }
@@ -60,6 +73,12 @@ export class CommandProcessor {
   execute (command: Command): void {
     this.#busy++
     this.#parts.faults?.begin(command)
+    const { late } = this.#parts
+    if (!late.isEmpty && command.queue!.id !== 0 && late.hold(command)) return
+    this.#begin(command)
+  }
+
+  #begin (command: Command): void {
     let outcome: Outcome | undefined
     try {
       outcome = this.#dispatch(command)
@@ -78,20 +97,75 @@ export class CommandProcessor {
   complete (command: Command, status: Status): void {
     assert(command.isActive, 'a command is completed once')
     const queue = command.queue!
-    const completionQueue = queue.completionQueue
     command.isActive = false
     if (command.lease.isOpen) command.lease.close()
+    if (command.isLate) {
+      this.#endLate(command)
+      return
+    }
     if (command.isParked) command.isParked = false
     else {
       this.#busy--
-      completionQueue.unreserve()
+      queue.completionQueue.unreserve()
     }
     command.statusField = status === Status.SUCCESS ? 0 : this.#failed(command, status)
-    queue.inFlight--
+    if (queue.isOpen) this.#tell(command, queue)
+    else this.#parts.pool.release(command)
+    this.#leave(queue)
+  }
+
+  /**
+   * After a reset, when no DMA can follow: waits no longer for the back ends to end the I/O commands of queues that are
+   * gone. Nothing of them is told.
+   */
+  abandon (): void {
+    for (const command of this.#parts.pool.records) {
+      const queue = command.queue
+      if (command.isActive && !command.isLate && queue?.isOpen === false && queue.id !== 0) this.#detach(command)
+    }
+  }
+
+  /**
+   * The memory of a command was taken away. Where only its back end is waited for it ends now, with a record of its own
+   * for the completion.
+   */
+  #revoked (command: Command): void {
+    if (!command.isActive || !command.isInBackEnd || command.isLate) return
+    const queue = command.queue!
     if (queue.isOpen) {
-      completionQueue.enqueue(command)
-      this.#parts.onCompletion(completionQueue)
-    } else this.#parts.pool.release(command)
+      const notice = this.#parts.pool.take(queue)
+      notice.cid = command.cid
+      notice.statusField = this.#failed(command, Status.DATA_TRANSFER_ERROR)
+      this.#tell(notice, queue)
+    }
+    this.#detach(command)
+  }
+
+  #tell (command: Command, queue: SubmissionQueue): void {
+    queue.completionQueue.enqueue(command)
+    this.#parts.onCompletion(queue.completionQueue)
+  }
+
+  /** The command has ended but for its back end, which keeps the record and the lease. */
+  #detach (command: Command): void {
+    const queue = command.queue!
+    command.isLate = true
+    this.#parts.late.add(command)
+    this.#busy--
+    queue.completionQueue.unreserve()
+    this.#leave(queue)
+  }
+
+  /** The back end is done with a command that ended before. */
+  #endLate (command: Command): void {
+    command.isLate = false
+    const next = this.#parts.late.end(command)
+    this.#parts.pool.release(command)
+    for (const held of next) this.#begin(held)
+  }
+
+  #leave (queue: SubmissionQueue): void {
+    queue.inFlight--
     if (queue.inFlight === 0 && queue.onIdle !== undefined) this.#told(queue)
     if (this.#busy === 0 && this.#idleWaiters.length > 0) this.#idle()
   }

@@ -32,6 +32,12 @@ export class Command {
   isActive = false
   /** Held by the controller until something happens: an Asynchronous Event Request. */
   isParked = false
+  /** Its back end has the lease, and answers later. Only then can the command end before that: see CommandProcessor. */
+  isInBackEnd = false
+  /** It ended for the host, but the back end has not answered. The record and its lease stay with the back end. */
+  isLate = false
+  /** The ranges of a Dataset Management command, once they are known. */
+  ranges: DataView | undefined = undefined
   /** See TransferFaults. */
   busMasterMark: number | undefined = undefined
   /** The next one of the list it is in. */

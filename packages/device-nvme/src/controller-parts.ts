@@ -17,6 +17,7 @@ import type { ControllerIdentity } from './identify-data.js'
 import { InterruptGate } from './interrupt-gate.js'
 import { IoCommands } from './io/io-commands.js'
 import { KeepAlive } from './keep-alive.js'
+import { LateChanges } from './late-changes.js'
 import type { Namespaces } from './namespace.js'
 import { PrpMapper } from './prp.js'
 import { QueueScheduler } from './queues/queue-scheduler.js'
@@ -56,6 +57,7 @@ export interface ControllerParts {
   readonly queues: QueueSet
   readonly scheduler: QueueScheduler
   readonly processor: CommandProcessor
+  readonly late: LateChanges
   readonly interrupts: InterruptGate
   readonly events: AsyncEvents
   readonly doorbells: Doorbells
@@ -77,6 +79,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
   const health = new Health()
   const errors = new ErrorLog()
   const interrupts = new InterruptGate(surroundings.interrupts, queues.completionQueues)
+  const late = new LateChanges((command, status) => processor.complete(command, status))
   const asyncEvents = new AsyncEvents((command, status) => processor.complete(command, status))
   const keepAlive = new KeepAlive(() => events.onFatal('the host sent no Keep Alive command in time'))
   const features = new Features({
@@ -86,28 +89,9 @@ export function assembleController (surroundings: ControllerSurroundings, events
     hasVolatileCache: identity.hasVolatileCache,
     vectorCount: limits.vectors
   })
-  const queueCommands = new QueueCommands({
-    dma,
-    pool,
-    prps,
-    queues,
-    limits,
-    onDoorbellReset: (id, kind) => events.onDoorbellReset(id, kind),
-    onDelete: queue => interrupts.forget(queue)
-  })
+  const asked = { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive }
+  const admin = assembleAdmin(surroundings, events, { ...asked, asyncEvents, late })
   const { transferBytesMax } = identity
-  const admin = new AdminCommands({
-    identify: new IdentifyCommands(identity, namespaces, transfer),
-    features: new FeatureCommands(features, namespaces, queueCommands, transfer),
-    logPages: new LogPageCommands(
-      { errors, health, events: asyncEvents, firmware: identity.firmware, transferBytesMax },
-      transfer
-    ),
-    queueCommands,
-    events: asyncEvents,
-    keepAlive,
-    queues
-  })
   const io = new IoCommands({ prps, transfer, features, health, transferBytesMax }, namespaces)
   const stalls = new StallWatch(faultPolicy, surroundings.graceMs, () => {
     // While bus mastering is off nobody expects anything, also of what was missing before.
@@ -121,10 +105,11 @@ export function assembleController (surroundings: ControllerSurroundings, events
     notify: queue => interrupts.notify(queue),
     stalls
   })
-  const processor = new CommandProcessor({
+  const processor: CommandProcessor = new CommandProcessor({
     pool,
     admin,
     io,
+    late,
     errors,
     health,
     logger,
@@ -134,6 +119,53 @@ export function assembleController (surroundings: ControllerSurroundings, events
     onAssertion: error => events.onFatal('an assertion failed', error)
   })
   const doorbells = new Doorbells(queues, scheduler, interrupts, asyncEvents)
-  const machine = { queues, scheduler, processor, interrupts, events: asyncEvents, doorbells }
+  const machine = { queues, scheduler, processor, late, interrupts, events: asyncEvents, doorbells }
   return { data, prps, pool, ...machine, admin, io, health, faults }
+}
+
+/** What admin commands work with, besides the surroundings. */
+interface AdminParts {
+  readonly prps: PrpMapper
+  readonly pool: CommandPool
+  readonly transfer: DataTransfer
+  readonly queues: QueueSet
+  readonly health: Health
+  readonly errors: ErrorLog
+  readonly interrupts: InterruptGate
+  readonly features: Features
+  readonly keepAlive: KeepAlive
+  readonly asyncEvents: AsyncEvents
+  readonly late: LateChanges
+}
+
+function assembleAdmin (
+  { dma, namespaces, identity, limits }: ControllerSurroundings,
+  events: ControllerEvents,
+  parts: AdminParts
+): AdminCommands {
+  const { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive, asyncEvents, late } = parts
+  const queueCommands = new QueueCommands({
+    dma,
+    pool,
+    prps,
+    queues,
+    limits,
+    late,
+    onDoorbellReset: (id, kind) => events.onDoorbellReset(id, kind),
+    onDelete: queue => interrupts.forget(queue)
+  })
+  const { transferBytesMax } = identity
+  return new AdminCommands({
+    identify: new IdentifyCommands(identity, namespaces, transfer),
+    features: new FeatureCommands(features, namespaces, queueCommands, transfer),
+    logPages: new LogPageCommands(
+      { errors, health, events: asyncEvents, firmware: identity.firmware, transferBytesMax },
+      transfer
+    ),
+    queueCommands,
+    events: asyncEvents,
+    keepAlive,
+    late,
+    queues
+  })
 }

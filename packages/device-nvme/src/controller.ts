@@ -17,6 +17,8 @@ const PAGE_SHIFT_MIN = 12
 const INTMC_AT = 0x10
 /** The bits of a doorbell that count. */
 const DOORBELL_LANES = 0xffff
+/** How long a shutdown waits for commands in flight before it takes their memory. */
+const SHUTDOWN_STEP_MS = 2000
 /** How long each step of closing waits for back ends that are stuck. */
 export const CLOSE_STEP_MS = 2000
 /** Words that keep their value when CC.EN is cleared. [NVMe-Base] "Controller Reset". */
@@ -27,10 +29,10 @@ const keptByControllerReset = ['AQA', 'ASQ', 'ASQ_HIGH', 'ACQ', 'ACQ_HIGH', 'CC'
  * Level Reset", "Shutdown".
  *
  * ```
- *              CC.EN=1, what was in flight before has ended
- *   disabled ──────────────────────────────────────────────► ready ──► failed (CSTS.CFS)
- *      ▲                                                       │          │
- *      └──── CSTS.RDY=0 ◄── no DMA can follow ◄── stopping ◄───┴──────────┘  CC.EN=0, or any reset
+ *                                CC.EN=1
+ *   disabled ─────────────────────────────────────────────► ready ──► failed (CSTS.CFS)
+ *      ▲                                                      │          │
+ *      └──── CSTS.RDY=0 ◄── no DMA can follow ◄── stopping ◄──┴──────────┘  CC.EN=0, or any reset
  * ```
  */
 export class NvmeController {
@@ -98,7 +100,7 @@ export class NvmeController {
     this.#stop()
     this.#registers.reset()
     const generation = this.#generation
-    await this.#parts.data.drain()
+    await this.#drain()
     if (generation === this.#generation) this.#isStopping = false
     this.#enableIfWanted()
   }
@@ -142,7 +144,7 @@ export class NvmeController {
   }
 
   /**
-   * CC.EN from 0 to 1. Waits for what an earlier life left in the back ends: a late write must not follow newer ones.
+   * CC.EN from 0 to 1. Waits for the admin commands of an earlier life, which end by themselves, but not for back ends.
    */
   #enableIfWanted (): void {
     if (this.#isStopping || this.isReady || !Cc.EN.isSet(this.#registers.get('CC'))) return
@@ -191,7 +193,7 @@ export class NvmeController {
   #disable (): void {
     this.#stop()
     const generation = this.#generation
-    void this.#parts.data.drain().then(() => {
+    void this.#drain().then(() => {
       if (generation !== this.#generation) return
       this.#isStopping = false
       const kept = keptByControllerReset.map(name => [name, this.#registers.get(name)] as const)
@@ -201,15 +203,23 @@ export class NvmeController {
     })
   }
 
+  /** Resolves when no DMA can follow. What is in the back ends then is late. */
+  async #drain (): Promise<void> {
+    const { data, processor } = this.#parts
+    await data.drain()
+    processor.abandon()
+  }
+
   /** Ends everything: no queue is served and no completion told any more. */
   #stop (): void {
-    const { queues, scheduler, processor, interrupts, events, admin } = this.#parts
+    const { queues, scheduler, processor, interrupts, events, admin, late } = this.#parts
     this.#generation++
     this.#isStopping = true
     this.#poller?.stop()
     scheduler.reset()
     queues.clear()
     for (const command of events.reset()) processor.complete(command, Status.ABORTED_SQ_DELETION)
+    late.reset()
     scheduler.reset()
     admin.reset()
     interrupts.reset()
@@ -218,11 +228,13 @@ export class NvmeController {
 
   /**
    * [NVMe-Base] "CC.SHN: Shutdown Notification". Both kinds are done alike: there is nothing that could be left out.
+   * What was told done is flushed. A back end that is stuck with something else loses its memory and holds up nothing.
    */
   async #shutDown (): Promise<void> {
     const generation = this.#generation
     this.#setShutdownStatus(ShutdownStatus.OCCURRING)
-    await this.#parts.processor.whenIdle()
+    const { data, processor } = this.#parts
+    if (!await endsWithin(processor.whenIdle(), SHUTDOWN_STEP_MS)) await data.drain()
     await this.#flush()
     if (generation === this.#generation) this.#setShutdownStatus(ShutdownStatus.COMPLETE)
   }

@@ -46,8 +46,14 @@ function gather (command: Command, target: Uint8Array, use: () => Outcome, fetch
   if (fetched !== DmaFault.NONE || lease.fault !== DmaFault.NONE) return Status.DATA_TRANSFER_ERROR
   gatherSegments(lease, target)
   const status = committed(lease.commit())
-  if (typeof status === 'number') return status === Status.SUCCESS ? use() : status
-  return status.then(ended => ended === Status.SUCCESS ? use() : ended)
+  if (typeof status === 'number') return status === Status.SUCCESS ? received(command, use) : status
+  return status.then(ended => ended === Status.SUCCESS ? received(command, use) : ended)
+}
+
+/** The data are in an array of our own, so an unmap need not wait for what is done with them. */
+function received (command: Command, use: () => Outcome): Outcome {
+  command.lease.close()
+  return use()
 }
 
 /** What a command comes to when the end of its transfer decides. */

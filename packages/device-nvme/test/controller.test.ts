@@ -137,28 +137,6 @@ describe('NvmeController', () => {
       expect([harness.read32(CSTS), queue.peek(), harness.dma.openLeases]).toEqual([0, undefined, 0])
     })
 
-    it('starts again only when commands of before have left the back end', async () => {
-      const backend = new FakeBackend()
-      const harness = new Harness({ backends: [backend] })
-      const queue = await harness.start()
-      let open: () => void = () => undefined
-      backend.gate = new Promise(resolve => {
-        open = resolve
-      })
-      queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })
-      queue.ring()
-      await settled(harness)
-      harness.write32(CC, ENABLE & ~1)
-      await settled(harness)
-      harness.write32(CC, ENABLE)
-      await settled(harness)
-      expect(harness.read32(CSTS)).toBe(0)
-      backend.gate = undefined
-      open()
-      await settled(harness)
-      expect(harness.read32(CSTS)).toBe(RDY)
-    })
-
     it('ends parked event requests without a word', async () => {
       const harness = new Harness()
       await harness.enable()

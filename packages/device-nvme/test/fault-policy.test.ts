@@ -2,7 +2,7 @@ import { DmaAccess, FaultPolicy } from '@pcikit/core'
 import { describe, expect, it } from 'vitest'
 import { IoOpcode } from '../src/opcodes.js'
 import { Status } from '../src/status.js'
-import { FakeBackend } from './fakes/fake-backend.js'
+import { stuckBackend } from './fakes/fake-backend.js'
 import { DATA, Harness, HostQueue, IO_CQ, IO_SQ, nextTurn, PAGE } from './fakes/harness.js'
 import type { CommandFields, HarnessOptions } from './fakes/harness.js'
 
@@ -25,19 +25,6 @@ async function startAway (options: HarnessOptions, sq: number, cq: number): Prom
   await harness.createCompletionQueue(1, cq, 16)
   await harness.createSubmissionQueue(1, sq, 16)
   return harness
-}
-
-/** A back end that answers when it is told to. */
-function stuckBackend (): { backend: FakeBackend, release: () => void } {
-  const backend = new FakeBackend()
-  let release: () => void = () => undefined
-  backend.gate = new Promise(resolve => {
-    release = () => {
-      backend.gate = undefined
-      resolve()
-    }
-  })
-  return { backend, release }
 }
 
 const read = { opcode: IoOpcode.READ, nsid: 1 }

@@ -1,6 +1,7 @@
 import type { AsyncEvents } from '../async-events.js'
 import type { Command } from '../command.js'
 import type { KeepAlive } from '../keep-alive.js'
+import type { LateChanges } from '../late-changes.js'
 import { AbortDword10 } from '../layouts/command.js'
 import { AdminOpcode } from '../opcodes.js'
 import type { QueueSet } from '../queues/queue-set.js'
@@ -20,6 +21,7 @@ export interface AdminFamilies {
   readonly events: AsyncEvents
   readonly keepAlive: KeepAlive
   readonly queues: QueueSet
+  readonly late: LateChanges
 }
 
 /** The Admin Command Set. [NVMe-Base] "Admin Command Set". */
@@ -69,13 +71,14 @@ export class AdminCommands {
   }
 
   /**
-   * Only a request that waits for an event can be aborted: what a back end works on is best left to end. Bit 0 of the
-   * result says "not aborted". [NVMe-Base] "Abort command".
+   * Only what waits for an event, or for a late change of its blocks, can be aborted: what a back end works on is best
+   * left to end. Bit 0 of the result says "not aborted". [NVMe-Base] "Abort command".
    */
   #abort (command: Command): Status {
     const queueId = AbortDword10.SQID.get(command.cdw10)
     if (this.#families.queues.submissionQueue(queueId) === undefined) return Status.INVALID_FIELD
-    const isAborted = queueId === 0 && this.#families.events.abort(AbortDword10.CID.get(command.cdw10))
+    const cid = AbortDword10.CID.get(command.cdw10)
+    const isAborted = queueId === 0 ? this.#families.events.abort(cid) : this.#families.late.abort(queueId, cid)
     command.result = isAborted ? 0 : 1
     return Status.SUCCESS
   }

@@ -3,6 +3,7 @@ import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import { CreateCqDword11, CreateQueueDword10, CreateSqDword11 } from '../layouts/command.js'
 import { NumberOfQueues } from '../layouts/features.js'
+import type { LateChanges } from '../late-changes.js'
 import { offsetInPage } from '../prp-list.js'
 import type { PrpMapper } from '../prp.js'
 import { CompletionQueue } from '../queues/completion-queue.js'
@@ -28,6 +29,7 @@ export interface QueueSurroundings {
   readonly prps: PrpMapper
   readonly queues: QueueSet
   readonly limits: QueueLimits
+  readonly late: LateChanges
   /** A queue was created or deleted: its doorbell starts over. */
   onDoorbellReset(id: number, kind: 'submission' | 'completion'): void
   /** A completion queue is about to go. */
@@ -115,6 +117,7 @@ export class QueueCommands {
     const queue = ioQueue(command, id => queues.submissionQueue(id))
     if (queue === undefined || queue.isEnding) return Status.INVALID_QUEUE_IDENTIFIER
     queue.isEnding = true
+    this.#surroundings.late.endOf(queue)
     if (queue.inFlight === 0) return this.#removeSubmissionQueue(queue)
     return new Promise(resolve => {
       queue.onIdle = () => resolve(this.#removeSubmissionQueue(queue))

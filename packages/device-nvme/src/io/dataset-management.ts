@@ -18,6 +18,7 @@ export function manageDataset (surroundings: IoSurroundings, command: Command, n
   const ranges = new DataView(new ArrayBuffer(rangeCount * DatasetRange.byteLength))
   return surroundings.transfer.fromHost(command, new Uint8Array(ranges.buffer), () => {
     if (!areInside(namespace, ranges)) return Status.LBA_OUT_OF_RANGE
+    command.ranges = ranges
     if (!isDeallocate || namespace.backend.discard === undefined) return Status.SUCCESS
     return discardRanges(surroundings, command, namespace, ranges)
   })

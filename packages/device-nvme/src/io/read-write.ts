@@ -60,8 +60,12 @@ export class ReadWrite {
 
   #readMapped (command: Command, namespace: Namespace): Outcome {
     const pending = namespace.backend.read(startingBlock(command), command.lease)
-    if (pending !== undefined) return pending.then(() => committed(command.lease.commit()))
-    return committed(command.lease.commit())
+    if (pending === undefined) return committed(command.lease.commit())
+    command.isInBackEnd = true
+    return pending.then(() => {
+      command.isInBackEnd = false
+      return committed(command.lease.commit())
+    })
   }
 
   #writeMapped (command: Command, namespace: Namespace): Outcome {
@@ -75,14 +79,24 @@ export class ReadWrite {
 
   #writeFetched (command: Command, namespace: Namespace): Outcome {
     const pending = namespace.backend.write(startingBlock(command), command.lease)
-    if (pending !== undefined) return pending.then(() => this.#written(command, namespace))
-    return this.#written(command, namespace)
+    if (pending === undefined) return this.#written(command, namespace)
+    command.isInBackEnd = true
+    return pending.then(() => {
+      command.isInBackEnd = false
+      return this.#written(command, namespace)
+    })
   }
 
   #written (command: Command, namespace: Namespace): Outcome {
     const status = committed(command.lease.commit())
-    if (status === Status.SUCCESS) return settled(this.#surroundings, command, namespace)
+    if (status === Status.SUCCESS) return this.#settled(command, namespace)
     if (typeof status === 'number') return status
-    return status.then(ended => ended === Status.SUCCESS ? settled(this.#surroundings, command, namespace) : ended)
+    return status.then(ended => ended === Status.SUCCESS ? this.#settled(command, namespace) : ended)
+  }
+
+  /** What is left to do needs no guest memory, so an unmap need not wait for it. */
+  #settled (command: Command, namespace: Namespace): Outcome {
+    command.lease.close()
+    return settled(this.#surroundings, command, namespace)
   }
 }

@@ -92,6 +92,23 @@ export class FakeBackend implements BlockBackend {
   }
 }
 
+/** A back end whose requests are answered when it is released. Later ones, and those after `unstick`, are at once. */
+export function stuckBackend (): { backend: FakeBackend, release: () => void, unstick: () => void } {
+  const backend = new FakeBackend()
+  let open: () => void = () => undefined
+  backend.gate = new Promise(resolve => {
+    open = resolve
+  })
+  const unstick = (): void => {
+    backend.gate = undefined
+  }
+  const release = (): void => {
+    unstick()
+    open()
+  }
+  return { backend, release, unstick }
+}
+
 export function outOfRange (): PcikitError {
   return new PcikitError('PCIKIT_BLOCK_OUT_OF_RANGE', 'out of range')
 }

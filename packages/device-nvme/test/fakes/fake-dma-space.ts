@@ -169,6 +169,7 @@ export class FakeLease implements DmaLease {
   fault: DmaFault = DmaFault.NONE
   faultIova = 0
   byteLength = 0
+  onRevoke: (() => void) | undefined = undefined
 
   constructor (space: FakeDmaSpace) {
     this.#space = space
@@ -247,6 +248,7 @@ export class FakeLease implements DmaLease {
       this.#pieces.length,
       ...this.#pieces.map(piece => ({ ...piece, bytes: new Uint8Array(piece.length), at: 0 }))
     )
+    this.onRevoke?.()
   }
 
   #finish (work: (piece: LeasedPiece) => void): DmaFault | Promise<DmaFault> {
