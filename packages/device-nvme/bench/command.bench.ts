@@ -24,6 +24,7 @@ const parts = assembleController({
   logger: silentLogger,
   faultPolicy: 'fault',
   graceMs: 1000,
+  shadowWatchMs: 0,
   interrupts: { mode: 'none', vectorCount: 0, trigger: () => undefined, setIntx: () => undefined },
   namespaces: new Namespaces([new Namespace({ id: 1, backend: new FlatBackend(BLOCKS), uuid: new Uint8Array(16) })], 1),
   limits: { queues: 1, entries: 1024, vectors: 1 },
@@ -37,7 +38,8 @@ const parts = assembleController({
     controllerId: 0,
     transferBytesMax: 1024 * 1024,
     hasVolatileCache: false,
-    supportsDiscard: false
+    supportsDiscard: false,
+    hasDoorbellBuffers: true
   }
 }, { onFatal: () => undefined, onDoorbellReset: () => undefined })
 const completions = new CompletionQueue(dma, parts.pool, { id: 1, iova: CQ, size: SIZE }, {

@@ -1,6 +1,7 @@
 import { dropFaults, FaultPolicy } from '@pcikit/core'
 import type { AssertionError, DmaSpace, Interrupts, Logger } from '@pcikit/core'
 import { AdminCommands } from './admin/admin-commands.js'
+import { DoorbellBufferCommand } from './admin/doorbell-buffer-command.js'
 import { FeatureCommands } from './admin/feature-commands.js'
 import { IdentifyCommands } from './admin/identify-commands.js'
 import { LogPageCommands } from './admin/log-page-commands.js'
@@ -23,6 +24,7 @@ import { PrpMapper } from './prp.js'
 import { QueueScheduler } from './queues/queue-scheduler.js'
 import { QueueSet } from './queues/queue-set.js'
 import { StallWatch } from './queues/stall-watch.js'
+import { ShadowDoorbells } from './shadow-doorbells.js'
 import { TransferFaults } from './transfer-faults.js'
 import { DataTransfer } from './transfer.js'
 
@@ -38,6 +40,8 @@ export interface ControllerSurroundings {
   readonly faultPolicy: FaultPolicy
   /** How long memory may stay away under a queue before the controller reports a fatal error, if the policy has it. */
   readonly graceMs: number
+  /** How long the shadow doorbell of a queue is looked at after its last work. */
+  readonly shadowWatchMs: number
 }
 
 /** What the parts tell the controller. */
@@ -61,6 +65,7 @@ export interface ControllerParts {
   readonly interrupts: InterruptGate
   readonly events: AsyncEvents
   readonly doorbells: Doorbells
+  readonly shadow: ShadowDoorbells
   readonly admin: AdminCommands
   readonly io: IoCommands
   readonly health: Health
@@ -81,6 +86,16 @@ export function assembleController (surroundings: ControllerSurroundings, events
   const interrupts = new InterruptGate(surroundings.interrupts, queues.completionQueues)
   const late = new LateChanges((command, status) => processor.complete(command, status))
   const asyncEvents = new AsyncEvents((command, status) => processor.complete(command, status))
+  const shadow = new ShadowDoorbells({
+    dma,
+    queues,
+    watchMs: surroundings.shadowWatchMs,
+    doorbellCount: 2 * (limits.queues + 1),
+    ring: (number, value) => doorbells.ring(number, value),
+    isLevel: queue => interrupts.isLevel(queue),
+    onRegister: () => scheduler.resume(),
+    onWatch: () => scheduler.watch()
+  })
   const keepAlive = new KeepAlive(() => events.onFatal('the host sent no Keep Alive command in time'))
   const features = new Features({
     events: asyncEvents,
@@ -90,7 +105,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     vectorCount: limits.vectors
   })
   const asked = { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive }
-  const admin = assembleAdmin(surroundings, events, { ...asked, asyncEvents, late })
+  const admin = assembleAdmin(surroundings, events, { ...asked, asyncEvents, late, shadow })
   const { transferBytesMax } = identity
   const io = new IoCommands({ prps, transfer, features, health, transferBytesMax }, namespaces)
   const stalls = new StallWatch(faultPolicy, surroundings.graceMs, () => {
@@ -102,8 +117,12 @@ export function assembleController (surroundings: ControllerSurroundings, events
     new TransferFaults(dma, () => events.onFatal('the data of a command could not be reached'))
   const scheduler = new QueueScheduler(pool, {
     execute: command => processor.execute(command),
-    notify: queue => interrupts.notify(queue),
-    stalls
+    notify: queue => {
+      shadow.beforeNotice(queue)
+      interrupts.notify(queue)
+    },
+    stalls,
+    watch: shadow
   })
   const processor: CommandProcessor = new CommandProcessor({
     pool,
@@ -119,7 +138,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     onAssertion: error => events.onFatal('an assertion failed', error)
   })
   const doorbells = new Doorbells(queues, scheduler, interrupts, asyncEvents)
-  const machine = { queues, scheduler, processor, late, interrupts, events: asyncEvents, doorbells }
+  const machine = { queues, scheduler, processor, late, interrupts, events: asyncEvents, doorbells, shadow }
   return { data, prps, pool, ...machine, admin, io, health, faults }
 }
 
@@ -136,6 +155,7 @@ interface AdminParts {
   readonly keepAlive: KeepAlive
   readonly asyncEvents: AsyncEvents
   readonly late: LateChanges
+  readonly shadow: ShadowDoorbells
 }
 
 function assembleAdmin (
@@ -143,7 +163,8 @@ function assembleAdmin (
   events: ControllerEvents,
   parts: AdminParts
 ): AdminCommands {
-  const { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive, asyncEvents, late } = parts
+  const { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive, asyncEvents, late, shadow } =
+    parts
   const queueCommands = new QueueCommands({
     dma,
     pool,
@@ -151,21 +172,21 @@ function assembleAdmin (
     queues,
     limits,
     late,
-    onDoorbellReset: (id, kind) => events.onDoorbellReset(id, kind),
+    onDoorbellReset: (id, kind) => {
+      shadow.changed(id, kind)
+      events.onDoorbellReset(id, kind)
+    },
     onDelete: queue => interrupts.forget(queue)
   })
-  const { transferBytesMax } = identity
   return new AdminCommands({
     identify: new IdentifyCommands(identity, namespaces, transfer),
     features: new FeatureCommands(features, namespaces, queueCommands, transfer),
-    logPages: new LogPageCommands(
-      { errors, health, events: asyncEvents, firmware: identity.firmware, transferBytesMax },
-      transfer
-    ),
+    logPages: new LogPageCommands({ ...identity, errors, health, events: asyncEvents }, transfer),
     queueCommands,
     events: asyncEvents,
     keepAlive,
     late,
-    queues
+    queues,
+    doorbellBuffer: identity.hasDoorbellBuffers ? new DoorbellBufferCommand(prps, shadow) : undefined
   })
 }

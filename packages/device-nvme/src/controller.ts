@@ -54,7 +54,7 @@ export class NvmeController {
       onFatal: (why, error) => this.#fail(why, error),
       onDoorbellReset: (id, kind) => this.#page?.store(kind === 'submission' ? id * 2 : id * 2 + 1, 0)
     })
-    const { queues, doorbells, scheduler, interrupts } = this.#parts
+    const { queues, doorbells, shadow, scheduler, interrupts } = this.#parts
     this.#poller = page === undefined ? undefined : new DoorbellPoller(page, queues, doorbells, scheduler)
     this.#registers = new RegisterBank(controllerProperties(surroundings.limits.entries))
     this.#registers.onWrite('CC', (value, previous) => this.#configure(value, previous))
@@ -63,6 +63,7 @@ export class NvmeController {
       this.#registers.set('INTMS', interrupts.mask)
     })
     this.#registers.onWrite('INTMC', value => {
+      shadow.lookAtHeads()
       interrupts.clearMask(value)
       this.#registers.set('INTMS', interrupts.mask)
       this.#registers.set('INTMC', 0)
@@ -92,7 +93,7 @@ export class NvmeController {
     if (this.#page !== undefined) {
       this.#page.store((offset - DOORBELLS_AT) >>> 2, value)
       this.#poller?.kick()
-    } else if (this.isReady && !this.#isStopping) this.#parts.doorbells.ring((offset - DOORBELLS_AT) >>> 2, value)
+    } else if (this.isReady && !this.#isStopping) this.#parts.shadow.ring((offset - DOORBELLS_AT) >>> 2, value)
   }
 
   /** Puts everything in the state of power-on. Resolves when no DMA can follow. */
@@ -212,10 +213,11 @@ export class NvmeController {
 
   /** Ends everything: no queue is served and no completion told any more. */
   #stop (): void {
-    const { queues, scheduler, processor, interrupts, events, admin, late } = this.#parts
+    const { queues, scheduler, processor, interrupts, events, admin, late, shadow } = this.#parts
     this.#generation++
     this.#isStopping = true
     this.#poller?.stop()
+    shadow.forget()
     scheduler.reset()
     queues.clear()
     for (const command of events.reset()) processor.complete(command, Status.ABORTED_SQ_DELETION)

@@ -25,6 +25,8 @@ export interface ControllerIdentity {
   readonly transferBytesMax: number
   readonly hasVolatileCache: boolean
   readonly supportsDiscard: boolean
+  /** Doorbell Buffer Config is offered. */
+  readonly hasDoorbellBuffers: boolean
 }
 
 const COMMAND_BYTES_LOG2 = 6
@@ -33,6 +35,8 @@ const COMPLETION_BYTES_LOG2 = 4
 const IO_CONTROLLER = 1
 /** OAES bit 8: Namespace Attribute Notices. */
 const NAMESPACE_NOTICES = 1 << 8
+/** OACS bit 8: Doorbell Buffer Config. */
+const DOORBELL_BUFFERS = 1 << 8
 /** FRMW: one slot, and it is read-only. */
 const ONE_READ_ONLY_SLOT = 0x03
 /** LPA: Commands Supported and Effects (bit 1), extended data with offsets (bit 2). */
@@ -67,6 +71,7 @@ export function identifyController (identity: ControllerIdentity, namespaces: Na
   layout.ver.set(view, 0, CONTROLLER_VERSION)
   layout.oaes.set(view, 0, NAMESPACE_NOTICES)
   layout.cntrltype.set(view, 0, IO_CONTROLLER)
+  layout.oacs.set(view, 0, identity.hasDoorbellBuffers ? DOORBELL_BUFFERS : 0)
   layout.acl.set(view, 0, ABORT_LIMIT)
   layout.aerl.set(view, 0, ASYNC_EVENT_REQUESTS - 1)
   layout.frmw.set(view, 0, ONE_READ_ONLY_SLOT)

@@ -26,6 +26,11 @@ export class InterruptGate {
     return this.#mask
   }
 
+  /** Whether the level of the pin follows what the host consumes from this queue. */
+  isLevel (queue: CompletionQueue): boolean {
+    return queue.hasInterrupts && this.#interrupts.mode === 'intx'
+  }
+
   /** Completions were published. */
   notify (queue: CompletionQueue): void {
     if (!queue.hasInterrupts) return

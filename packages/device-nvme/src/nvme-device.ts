@@ -81,13 +81,14 @@ export class NvmeDevice implements Device {
       const id = index + 1
       return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
     })
-    const { queues, queueEntries, faultPolicy, graceMs } = this.#options
+    const { queues, queueEntries, faultPolicy, graceMs, shadowWatchUs } = this.#options
     const vectors = msixVectorCount(this.#options) || msiVectorCount(this.#options)
     this.#controller = new NvmeController({
       dma,
       logger,
       faultPolicy,
       graceMs,
+      shadowWatchMs: shadowWatchUs / 1000,
       interrupts: this.#function.deviceInterrupts,
       namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
       limits: { queues, entries: queueEntries, vectors },
@@ -160,7 +161,9 @@ export class NvmeDevice implements Device {
       controllerId: 0,
       transferBytesMax: maxTransfer,
       hasVolatileCache: this.#backends.some(backend => backend.hasVolatileCache),
-      supportsDiscard: this.#backends.some(backend => backend.supportsDiscard)
+      supportsDiscard: this.#backends.some(backend => backend.supportsDiscard),
+      // Where the doorbells are polled anyway they would only let the host ring less than is looked for.
+      hasDoorbellBuffers: this.#page === undefined
     }
   }
 }

@@ -11,7 +11,8 @@ export const AdminOpcode = Object.freeze(
     SET_FEATURES: 0x09,
     GET_FEATURES: 0x0a,
     ASYNC_EVENT_REQUEST: 0x0c,
-    KEEP_ALIVE: 0x18
+    KEEP_ALIVE: 0x18,
+    DOORBELL_BUFFER_CONFIG: 0x7c
   } as const
 )
 export type AdminOpcode = (typeof AdminOpcode)[keyof typeof AdminOpcode]

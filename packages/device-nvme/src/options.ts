@@ -41,6 +41,10 @@ export const nvmeOptionsSchema = z.strictObject({
     .describe(
       'with faultPolicy fault, how long memory may stay away under a queue before the controller reports a fatal error, in milliseconds'
     ),
+  shadowWatchUs: z.number().int().min(0).max(1_000_000).default(100)
+    .describe(
+      'with doorbells trap, how long the shadow doorbell of a queue is looked at after its last work before the guest has to ring again, in microseconds'
+    ),
   vendorId: id.default(0x1234).describe('PCI vendor ID, and subsystem vendor ID'),
   deviceId: id.default(0x4e56).describe('PCI device ID, and subsystem ID')
 })

@@ -17,7 +17,7 @@ const word = fc.oneof(
   fc.integer({ min: 0, max: 0xffff_ffff })
 )
 const command = fc.record({
-  opcode: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 0x18) }, fc.nat(255)),
+  opcode: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 0x18, 0x7c) }, fc.nat(255)),
   flags: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, fc.nat(255)),
   nsid: fc.oneof(fc.constantFrom(0, 1, 2, 32, 33, 0xffff_ffff), word),
   prp1: address,
@@ -39,6 +39,8 @@ const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('reap' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('register' as const), offset: fc.nat(0x3f), value: word }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('doorbell' as const), number: fc.nat(200), value: word }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('buffers' as const) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('shadow' as const), number: fc.nat(9), value: word }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remap' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reset' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const) }) }
@@ -110,7 +112,11 @@ describe('a controller that is treated badly', () => {
             queue.acknowledge()
           } else if (step.do === 'register') harness.write32(step.offset & ~3, step.value)
           else if (step.do === 'doorbell') harness.writeDoorbell(step.number, step.value)
-          else if (step.do === 'remap') harness.dma.map(0, 0, { memory: harness.dma.unmap(0), isShared })
+          else if (step.do === 'shadow') harness.view.setUint32(DATA + step.number * 4, step.value, true)
+          else if (step.do === 'buffers') {
+            harness.admin.put({ opcode: 0x7c, prp1: DATA, prp2: DATA + 0x1000 })
+            harness.admin.ring()
+          } else if (step.do === 'remap') harness.dma.map(0, 0, { memory: harness.dma.unmap(0), isShared })
           else if (step.do === 'reset') await harness.controller.reset()
           else await nextTurn()
         }

@@ -7,6 +7,7 @@ import { AdminOpcode } from '../opcodes.js'
 import type { QueueSet } from '../queues/queue-set.js'
 import { Status } from '../status.js'
 import type { Outcome } from '../status.js'
+import type { DoorbellBufferCommand } from './doorbell-buffer-command.js'
 import type { FeatureCommands } from './feature-commands.js'
 import type { IdentifyCommands } from './identify-commands.js'
 import type { LogPageCommands } from './log-page-commands.js'
@@ -21,6 +22,8 @@ export interface AdminFamilies {
   readonly events: AsyncEvents
   readonly keepAlive: KeepAlive
   readonly queues: QueueSet
+  /** Undefined where the controller does not offer it. */
+  readonly doorbellBuffer: DoorbellBufferCommand | undefined
   readonly late: LateChanges
 }
 
@@ -59,6 +62,8 @@ export class AdminCommands {
       case AdminOpcode.KEEP_ALIVE:
         keepAlive.restart()
         return Status.SUCCESS
+      case AdminOpcode.DOORBELL_BUFFER_CONFIG:
+        return this.#families.doorbellBuffer?.execute(command) ?? Status.INVALID_OPCODE
       default:
         return Status.INVALID_OPCODE
     }

@@ -37,6 +37,8 @@ export interface LogSources {
   readonly firmware: string
   /** Bytes of one command at most: MDTS. */
   readonly transferBytesMax: number
+  /** Whether Doorbell Buffer Config is offered. */
+  readonly hasDoorbellBuffers: boolean
 }
 
 /** Get Log Page. [NVMe-Base] "Get Log Page command". */
@@ -79,7 +81,7 @@ export class LogPageCommands {
       case LogPage.CHANGED_NAMESPACES:
         return new Uint8Array(CHANGED_NAMESPACES_BYTES)
       case LogPage.COMMANDS_SUPPORTED:
-        return commandEffectsLog()
+        return commandEffectsLog(this.#sources.hasDoorbellBuffers)
       default:
         return undefined
     }
@@ -100,10 +102,11 @@ function firmwareSlotLog (firmware: string): Uint8Array {
   return page
 }
 
-function commandEffectsLog (): Uint8Array {
+function commandEffectsLog (hasDoorbellBuffers: boolean): Uint8Array {
   const page = new Uint8Array(COMMAND_EFFECTS_BYTES)
   const view = new DataView(page.buffer)
   for (const opcode of Object.values(AdminOpcode)) view.setUint32(opcode * 4, plain, true)
+  if (!hasDoorbellBuffers) view.setUint32(AdminOpcode.DOORBELL_BUFFER_CONFIG * 4, 0, true)
   for (const [opcode, effects] of ioEffects) view.setUint32(IO_COMMANDS_AT + opcode * 4, effects, true)
   return page
 }

@@ -128,7 +128,7 @@ export class QueueCommands {
     const { queues } = this.#surroundings
     const queue = ioQueue(command, id => queues.completionQueue(id))
     if (queue === undefined) return Status.INVALID_QUEUE_IDENTIFIER
-    if (queue.userCount > 0) return Status.INVALID_QUEUE_DELETION
+    if (queue.users.length > 0) return Status.INVALID_QUEUE_DELETION
     this.#surroundings.onDelete(queue)
     queues.removeCompletionQueue(queue)
     this.#surroundings.onDoorbellReset(queue.id, 'completion')

@@ -37,8 +37,16 @@ export class CompletionQueue {
   readonly #iova: number
   /** What the head doorbell said last. */
   head = 0
-  /** What the mapped doorbell was when it was looked at last. */
+  /** What the doorbell in memory was when it was looked at last. */
   doorbell = 0
+  /** The host rings it in the shadow buffer. */
+  isShadowed = false
+  /** What the host was told last to ring after. */
+  eventIndex = 0
+  /** The shadow buffer is behind messages, and one is under way. */
+  isAsking = false
+  /** Another one is to follow. */
+  isAskDue = false
   isOpen = true
   /** In the scheduler's list of queues to publish. */
   isListed = false
@@ -51,8 +59,8 @@ export class CompletionQueue {
   fault: DmaFault = DmaFault.NONE
   /** How often memory had come when it was published last. */
   arrivals = 0
-  /** How many submission queues post here. */
-  userCount = 0
+  /** The submission queues that post here. */
+  readonly users: SubmissionQueue[] = []
   #tail = 0
   #phase = 1
   #reserved = 0
@@ -76,6 +84,15 @@ export class CompletionQueue {
     this.#window = dma.openWindow(place.iova, place.size * ENTRY_BYTES, DmaAccess.WRITE)
   }
 
+  get doorbellNumber (): number {
+    return this.id * 2 + 1
+  }
+
+  /** Where its doorbell is. */
+  get place (): number {
+    return this.head
+  }
+
   /** Entries in the ring that the host has not consumed. */
   get used (): number {
     return (this.#tail + this.#inDoubt - this.head + this.size) % this.size
@@ -85,6 +102,16 @@ export class CompletionQueue {
   get room (): number {
     // What is in doubt is in the list and in the ring.
     return this.size - 1 - this.used - (this.#waiting - this.#inDoubt) - this.#reserved
+  }
+
+  /** Nothing can be written until the host consumes something. */
+  get isFull (): boolean {
+    return this.#ringed === this.size - 1
+  }
+
+  /** Something waits until the host consumes something. */
+  get isBlocking (): boolean {
+    return this.#blocked.length > 0 || (this.#first !== undefined && this.isFull)
   }
 
   get hasWaiting (): boolean {
@@ -178,6 +205,7 @@ export class CompletionQueue {
   /** All but the last word, which carries the phase tag. */
   #write (command: Command, view: DataView, base: number): void {
     const queue = command.queue!
+    queue.isAnswered = true
     CompletionLayout.result.set(view, base, command.result)
     CompletionLayout.reserved.set(view, base, 0)
     CompletionLayout.sqhd.set(view, base, queue.head)

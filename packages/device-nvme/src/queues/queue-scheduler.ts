@@ -2,6 +2,7 @@ import { DmaFault } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import type { CompletionQueue } from './completion-queue.js'
+import type { DoorbellWatch } from './doorbell-watch.js'
 import type { StallWatch } from './stall-watch.js'
 import type { SubmissionQueue } from './submission-queue.js'
 
@@ -17,6 +18,8 @@ export interface SchedulerPorts {
   /** Interrupts the host, once for each turn in which completions were published. */
   notify(queue: CompletionQueue): void
   readonly stalls: StallWatch
+  /** Doorbells that have to be looked at. */
+  readonly watch: DoorbellWatch
 }
 
 /**
@@ -60,7 +63,12 @@ export class QueueScheduler {
   /** Set while somebody calls {@link run} in a loop: no turn has to be scheduled then. */
   set isDriven (value: boolean) {
     this.#isDriven = value
-    if (!value && (this.#listed.length > 0 || this.#publishable.length > 0)) this.#schedule()
+    if (!value && this.#hasWork) this.#schedule()
+  }
+
+  /** There are doorbells to look at. */
+  watch (): void {
+    this.#schedule()
   }
 
   /** A queue may have something to fetch. */
@@ -88,6 +96,7 @@ export class QueueScheduler {
   /** Memory came: whatever waited for memory looks again. */
   memoryCame (): void {
     this.#arrivals++
+    this.#ports.watch.memoryCame()
     for (const queue of this.#stalledSubmission.splice(0)) {
       queue.isStalled = false
       this.wake(queue)
@@ -143,22 +152,28 @@ export class QueueScheduler {
   /** One turn. Returns how many commands it took. */
   run (): number {
     if (this.#isHalted || this.#isSuspended || this.#isInTurn) return 0
-    if (this.#listed.length === 0 && this.#publishable.length === 0 && this.#noticeable.length === 0) {
+    if (!this.#hasWork && this.#noticeable.length === 0) {
       this.#watchStalls()
       return 0
     }
     this.#isInTurn = true
     let served = 0
+    this.#ports.watch.look()
     while (this.#listed.length > 0 && served < TURN_COMMANDS) {
       served += this.#round()
       this.#publish()
+      this.#ports.watch.look()
     }
     this.#publish()
     this.#notify()
     this.#isInTurn = false
     this.#watchStalls()
-    if (this.#listed.length > 0 || this.#publishable.length > 0) this.#schedule()
+    if (this.#hasWork) this.#schedule()
     return served
+  }
+
+  get #hasWork (): boolean {
+    return this.#listed.length > 0 || this.#publishable.length > 0 || this.#ports.watch.isWatching
   }
 
   #round (): number {
@@ -180,6 +195,7 @@ export class QueueScheduler {
     const completionQueue = queue.completionQueue
     for (let served = 0; served < BATCH_COMMANDS; served++) {
       if (!queue.isServable || this.#isHalted) return served
+      if (completionQueue.room <= 0) this.#ports.watch.makeRoom(completionQueue)
       if (completionQueue.room <= 0) {
         completionQueue.block(queue)
         return served
@@ -241,7 +257,9 @@ export class QueueScheduler {
       const queue = queues[index]!
       queue.isListed = false
       queue.arrivals = this.#arrivals
-      if (queue.isOpen) this.#published(queue, queue.publish(this.#publishedLater))
+      if (!queue.isOpen) continue
+      this.#published(queue, queue.publish(this.#publishedLater))
+      if (queue.hasWaiting && queue.isFull) this.#ports.watch.makeRoom(queue)
     }
     queues.length = 0
   }
@@ -257,6 +275,7 @@ export class QueueScheduler {
   }
 
   #published (queue: CompletionQueue, count: number): void {
+    if (count > 0) this.#ports.watch.published(queue)
     if (count > 0 && !queue.isNoticeDue) {
       queue.isNoticeDue = true
       this.#noticeable.push(queue)

@@ -31,7 +31,7 @@ export class QueueSet {
   addSubmissionQueue (queue: SubmissionQueue): void {
     this.#submission[queue.id] = queue
     this.submissionQueues.push(queue)
-    queue.completionQueue.userCount++
+    queue.completionQueue.users.push(queue)
   }
 
   addCompletionQueue (queue: CompletionQueue): void {
@@ -42,7 +42,8 @@ export class QueueSet {
   removeSubmissionQueue (queue: SubmissionQueue): void {
     this.#submission[queue.id] = undefined
     this.submissionQueues.splice(this.submissionQueues.indexOf(queue), 1)
-    queue.completionQueue.userCount--
+    const { users } = queue.completionQueue
+    users.splice(users.indexOf(queue), 1)
     queue.close()
   }
 

@@ -34,8 +34,23 @@ export class SubmissionQueue {
   head = 0
   /** What the doorbell said last. */
   tail = 0
-  /** What the mapped doorbell was when it was looked at last. */
+  /** What the doorbell in memory was when it was looked at last. */
   doorbell = 0
+  /** The host rings it in the shadow buffer. */
+  isShadowed = false
+  /** What the host was told last to ring after. */
+  eventIndex = 0
+  /** The shadow buffer is behind messages, and one is under way. */
+  isAsking = false
+  /** Another one is to follow. */
+  isAskDue = false
+  /** Its shadow doorbell is looked at in every turn, until `watchedUntilMs` at least. */
+  isWatched = false
+  watchedUntilMs = 0
+  /** How often in a row it was watched for nothing, and then how often it was not watched for that reason. */
+  misses = 0
+  /** Completions of it were written since this was cleared. */
+  isAnswered = false
   /** Commands fetched and not completed. */
   inFlight = 0
   /** False once it is deleted, or its controller was reset. */
@@ -64,6 +79,15 @@ export class SubmissionQueue {
     this.#dma = dma
     this.#iova = place.iova
     this.#window = dma.openWindow(place.iova, place.size * CommandLayout.byteLength, DmaAccess.READ)
+  }
+
+  get doorbellNumber (): number {
+    return this.id * 2
+  }
+
+  /** Where its doorbell is. */
+  get place (): number {
+    return this.tail
   }
 
   /** Whether there is an entry that can be fetched, apart from room for its completion. */

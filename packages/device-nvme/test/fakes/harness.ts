@@ -52,6 +52,7 @@ export interface HarnessOptions {
   readonly graceMs?: number
   readonly faultPolicy?: FaultPolicy
   readonly mmap?: boolean
+  readonly shadowWatchMs?: number
   /** No memory is mapped. */
   readonly bare?: boolean
 }
@@ -175,6 +176,7 @@ export class Harness {
       namespaces: new Namespaces(namespaces, 32),
       limits: { queues: options.queues ?? 4, entries: options.entries ?? 1024, vectors: options.vectors ?? 65 },
       graceMs: options.graceMs ?? 60_000,
+      shadowWatchMs: options.shadowWatchMs ?? 1,
       faultPolicy: options.faultPolicy ?? FaultPolicy.FAULT,
       identity: {
         vendorId: 0x1234,
@@ -186,7 +188,8 @@ export class Harness {
         controllerId: 0,
         transferBytesMax: options.maxTransfer ?? 1024 * 1024,
         hasVolatileCache: this.backends.some(backend => backend.hasVolatileCache),
-        supportsDiscard: this.backends.some(backend => backend.supportsDiscard)
+        supportsDiscard: this.backends.some(backend => backend.supportsDiscard),
+        hasDoorbellBuffers: options.mmap !== true
       }
     }, page)
     this.admin = new HostQueue(this, 0, { sq: ADMIN_SQ, cq: ADMIN_CQ, size: 32 })

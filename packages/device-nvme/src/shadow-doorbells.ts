@@ -1,0 +1,279 @@
+import { DmaFault } from '@pcikit/core'
+import type { DmaSpace } from '@pcikit/core'
+import { CompletionQueue } from './queues/completion-queue.js'
+import type { DoorbellWatch } from './queues/doorbell-watch.js'
+import type { QueueSet } from './queues/queue-set.js'
+import type { SubmissionQueue } from './queues/submission-queue.js'
+import { ShadowBuffers } from './shadow-buffers.js'
+
+type Queue = SubmissionQueue | CompletionQueue
+
+/** A queue that was watched for nothing so often is not watched. */
+const MISSES_MAX = 4
+/** How often it is not, before it is tried again. */
+const UNWATCHED_MAX = 64
+
+/** What shadow doorbells work with. */
+export interface ShadowSurroundings {
+  readonly dma: DmaSpace
+  readonly queues: QueueSet
+  /** How long a queue is watched after its last work. 0: its host is asked to ring as soon as there is none. */
+  readonly watchMs: number
+  /** Doorbells that the controller has. */
+  readonly doorbellCount: number
+  /** Rings a doorbell, as a write of its register would. */
+  ring(number: number, value: number): void
+  /** Whether the level of an interrupt follows what the host takes from this queue. */
+  isLevel(queue: CompletionQueue): boolean
+  /** The host wrote a register. */
+  onRegister(): void
+  /** Something is to be looked at in the next turn. */
+  onWatch(): void
+}
+
+/**
+ * Doorbells in the host's memory, so that a busy queue is not rung for. [NVMe-Base] "Doorbell Buffer Config command",
+ * "Updating Controller Doorbell Properties using a Shadow Doorbell Buffer".
+ *
+ * An entry counts when it changed. So one that makes no sense is told once, and a queue for which the host does not use
+ * the buffers, as some do not for the admin queues, is rung by its register alone.
+ *
+ * The host writes the register when its entry moves past the controller's, the event index. While that is where the
+ * doorbell was seen last, the host rings for the next entry; one place behind, it does not for a lap of the queue.
+ */
+export class ShadowDoorbells implements DoorbellWatch {
+  readonly #surroundings: ShadowSurroundings
+  #buffers: ShadowBuffers | undefined = undefined
+  readonly #watched: SubmissionQueue[] = []
+  #isLookDue = false
+
+  constructor (surroundings: ShadowSurroundings) {
+    this.#surroundings = surroundings
+  }
+
+  get isWatching (): boolean {
+    return this.#isLookDue || this.#watched.length > 0
+  }
+
+  /** Doorbell Buffer Config. What is in the buffers now is where the queues are, whatever it says. */
+  configure (shadowIova: number, eventsIova: number): void {
+    this.forget()
+    const { dma, queues, doorbellCount } = this.#surroundings
+    this.#buffers = new ShadowBuffers(dma, shadowIova, eventsIova, doorbellCount)
+    for (const queue of queues.submissionQueues) this.#start(queue)
+    for (const queue of queues.completionQueues) this.#start(queue)
+  }
+
+  /** The buffers are not used any more. */
+  forget (): void {
+    this.#buffers?.close()
+    this.#buffers = undefined
+    this.#isLookDue = false
+    for (const queue of this.#watched.splice(0)) queue.isWatched = false
+  }
+
+  /** A queue was created, or is gone. */
+  changed (id: number, kind: 'submission' | 'completion'): void {
+    const { queues } = this.#surroundings
+    const queue = kind === 'submission' ? queues.submissionQueue(id) : queues.completionQueue(id)
+    if (queue !== undefined && this.#buffers !== undefined) this.#start(queue)
+  }
+
+  /** The host wrote a doorbell register. */
+  ring (number: number, value: number): void {
+    const surroundings = this.#surroundings
+    const { queues } = surroundings
+    const buffers = this.#buffers
+    const id = number >>> 1
+    const queue = (number & 1) === 0 ? queues.submissionQueue(id) : queues.completionQueue(id)
+    surroundings.onRegister()
+    if (buffers === undefined || queue === undefined) {
+      surroundings.ring(number, value)
+      return
+    }
+    const isFound = this.#lookAt(buffers, queue)
+    // A register follows the shadow. One that comes late must not take the queue back, so what is seen in the shadow
+    // counts where there is something to see.
+    if (!queue.isShadowed || (!isFound && buffers.fault !== DmaFault.NONE)) surroundings.ring(number, value)
+    if (!isFound) this.#askIfThere(buffers, queue)
+    else if (queue instanceof CompletionQueue) this.#settle(buffers, queue)
+    else if (queue.isShadowed) this.#watch(queue, performance.now())
+  }
+
+  look (): void {
+    const buffers = this.#buffers
+    if (buffers === undefined) return
+    if (this.#isLookDue) this.#lookAtAll(buffers)
+    const queues = this.#watched
+    if (queues.length === 0) return
+    const nowMs = performance.now()
+    let kept = 0
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      if (queue.isOpen && this.#isBusy(buffers, queue, nowMs)) queues[kept++] = queue
+      else queue.isWatched = false
+    }
+    queues.length = kept
+  }
+
+  published (queue: CompletionQueue): void {
+    const buffers = this.#buffers
+    if (buffers === undefined || this.#surroundings.watchMs === 0) return
+    const nowMs = performance.now()
+    for (let index = 0; index < queue.users.length; index++) {
+      const user = queue.users[index]!
+      if (!user.isAnswered) continue
+      user.isAnswered = false
+      if (!user.isShadowed || !this.#isWorthwhile(user)) continue
+      if (user.isWatched || this.#disarm(buffers, user)) this.#watch(user, nowMs)
+    }
+  }
+
+  makeRoom (queue: CompletionQueue): void {
+    const buffers = this.#buffers
+    if (buffers === undefined) return
+    this.#lookAt(buffers, queue)
+    // Whoever waits for room is only known to the queue later.
+    if (queue.room <= 0 || queue.isFull) this.#arm(buffers, queue)
+    else this.#settle(buffers, queue)
+  }
+
+  memoryCame (): void {
+    this.#isLookDue = this.#buffers !== undefined
+  }
+
+  /** The host is about to be interrupted for a queue. */
+  beforeNotice (queue: CompletionQueue): void {
+    if (this.#buffers !== undefined && this.#surroundings.isLevel(queue)) this.#arm(this.#buffers, queue)
+  }
+
+  /** Learns what the host has consumed. */
+  lookAtHeads (): void {
+    if (this.#buffers === undefined) return
+    for (const queue of this.#surroundings.queues.completionQueues) this.#lookAt(this.#buffers, queue)
+  }
+
+  #start (queue: Queue): void {
+    const buffers = this.#buffers!
+    queue.isShadowed = false
+    queue.doorbell = buffers.load(queue.doorbellNumber) ? buffers.value : 0
+    this.#settle(buffers, queue)
+  }
+
+  #watch (queue: SubmissionQueue, nowMs: number): void {
+    queue.watchedUntilMs = nowMs + this.#surroundings.watchMs
+    if (queue.isWatched) return
+    queue.isWatched = true
+    this.#watched.push(queue)
+    this.#surroundings.onWatch()
+  }
+
+  /** Whether the host of a queue is likely to go on while it is watched. Some take longer than it pays to wait. */
+  #isWorthwhile (queue: SubmissionQueue): boolean {
+    if (queue.misses < MISSES_MAX) return true
+    queue.misses = queue.misses < MISSES_MAX + UNWATCHED_MAX ? queue.misses + 1 : MISSES_MAX - 1
+    return false
+  }
+
+  /** Whether a queue is to be watched any longer. */
+  #isBusy (buffers: ShadowBuffers, queue: SubmissionQueue, nowMs: number): boolean {
+    const seen = queue.doorbell
+    if (!this.#lookAt(buffers, queue)) {
+      this.#askIfThere(buffers, queue)
+      return false
+    }
+    if (queue.doorbell === seen) {
+      if (nowMs < queue.watchedUntilMs || this.#arm(buffers, queue)) return true
+      if (queue.misses < MISSES_MAX) queue.misses++
+      return false
+    }
+    queue.misses = 0
+    queue.watchedUntilMs = nowMs + this.#surroundings.watchMs
+    // An event index that stays would be passed once in each lap.
+    const passed = (queue.tail - queue.eventIndex + queue.size) % queue.size
+    if (passed > queue.size / 2) this.#disarm(buffers, queue)
+    return true
+  }
+
+  /** The buffers may be in other memory now, so all that is to be in them is written anew as well. */
+  #lookAtAll (buffers: ShadowBuffers): void {
+    this.#isLookDue = false
+    const { submissionQueues, completionQueues } = this.#surroundings.queues
+    const nowMs = performance.now()
+    for (const queue of completionQueues) {
+      this.#lookAt(buffers, queue)
+      this.#settle(buffers, queue)
+    }
+    for (const queue of submissionQueues) {
+      this.#lookAt(buffers, queue)
+      this.#settle(buffers, queue)
+      if (queue.isShadowed) this.#watch(queue, nowMs)
+    }
+  }
+
+  /** Takes what is new in the host's entry. False: it cannot be seen, or only by asking. */
+  #lookAt (buffers: ShadowBuffers, queue: Queue): boolean {
+    if (!buffers.load(queue.doorbellNumber)) return false
+    if (buffers.value !== queue.doorbell) this.#take(queue, buffers.value)
+    return true
+  }
+
+  #take (queue: Queue, value: number): void {
+    queue.doorbell = value
+    queue.isShadowed = true
+    this.#surroundings.ring(queue.doorbellNumber, value)
+  }
+
+  /** Asks the host to ring for the next entry, unless a head is of no interest. */
+  #settle (buffers: ShadowBuffers, queue: Queue): void {
+    const isQuiet = queue instanceof CompletionQueue && !queue.isBlocking && !this.#surroundings.isLevel(queue)
+    if (!isQuiet || !this.#disarm(buffers, queue)) this.#arm(buffers, queue)
+  }
+
+  /** The host shall not ring. False: the event index cannot be reached, or only by message. */
+  #disarm (buffers: ShadowBuffers, queue: Queue): boolean {
+    const { place, size } = queue
+    queue.eventIndex = place === 0 ? size - 1 : place - 1
+    return buffers.store(queue.doorbellNumber, queue.eventIndex)
+  }
+
+  /**
+   * The host shall ring for its next entry. It may have made one meanwhile, without a ring, so the last look comes
+   * after the store, as the host looks at the event index after its own. True: there was something new.
+   */
+  #arm (buffers: ShadowBuffers, queue: Queue): boolean {
+    const seen = queue.doorbell
+    // A host cannot do more than a lap without us. One that does is none that is owed a ring.
+    for (let tries = 0; tries < queue.size; tries++) {
+      const { doorbell } = queue
+      queue.eventIndex = queue.place
+      if (!buffers.store(queue.doorbellNumber, queue.place) || !this.#lookAt(buffers, queue)) {
+        buffers.load(queue.doorbellNumber)
+        this.#askIfThere(buffers, queue)
+        break
+      }
+      if (queue.doorbell === doorbell) break
+    }
+    return queue.doorbell !== seen
+  }
+
+  /** After a `load` without success: what is behind messages is asked for, what is gone is looked at when it comes. */
+  #askIfThere (buffers: ShadowBuffers, queue: Queue): void {
+    if (buffers.fault !== DmaFault.NONE) return
+    queue.isAskDue = true
+    if (!queue.isAsking) void this.#ask(buffers, queue)
+  }
+
+  /** Behind messages the host is asked to ring for every entry, as there is no looking without it. */
+  async #ask (buffers: ShadowBuffers, queue: Queue): Promise<void> {
+    queue.isAsking = true
+    while (queue.isAskDue && queue.isOpen && this.#buffers === buffers) {
+      queue.isAskDue = false
+      const value = await buffers.ask(queue.doorbellNumber, queue.place)
+      if (value === undefined || value === queue.doorbell || !queue.isOpen || this.#buffers !== buffers) continue
+      this.#take(queue, value)
+      queue.isAskDue = true
+    }
+    queue.isAsking = false
+  }
+}
