@@ -61,7 +61,13 @@ export type { IrqClient } from './guest/irq-recorder.js'
 export { PciDriver } from './pci/pci-driver.js'
 export type { BarInfo, Capability, MsixInfo } from './pci/pci-driver.js'
 export { NvmeDriver } from './nvme/nvme-driver.js'
-export type { EnableOptions, NvmeDriverOptions, NvmeInterrupts, QueuePairOptions } from './nvme/nvme-driver.js'
+export type {
+  DoorbellBufferOptions,
+  EnableOptions,
+  NvmeDriverOptions,
+  NvmeInterrupts,
+  QueuePairOptions
+} from './nvme/nvme-driver.js'
 export { AdminCommands } from './nvme/admin-commands.js'
 export type { IoQueueRequest, LogPageRequest } from './nvme/admin-commands.js'
 export { IoQueue } from './nvme/io-queue.js'
@@ -74,6 +80,8 @@ export { CompletionQueue } from './nvme/completion-queue.js'
 export type { CompletionQueueSpec } from './nvme/completion-queue.js'
 export { doorbellOffset, MappedDoorbells, TrapDoorbells } from './nvme/doorbells.js'
 export type { Doorbells } from './nvme/doorbells.js'
+export { ShadowedDoorbells } from './nvme/shadowed-doorbells.js'
+export type { DoorbellBuffers } from './nvme/shadowed-doorbells.js'
 export { buildPrps } from './nvme/prp.js'
 export type { Prps, PrpShape } from './nvme/prp.js'
 export { encodeCommand } from './nvme/command.js'

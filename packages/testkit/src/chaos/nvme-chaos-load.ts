@@ -45,6 +45,9 @@ const STEPS: readonly (readonly [Step, number])[] = [
 const CC_EN_RESET = 'CC.EN = 0'
 const READY_TIMEOUT_MS = 20_000
 const PAGE_BYTES = 4096
+/** The second byte of OACS, and its bit for Doorbell Buffer Config. [NVMe-Base] "Identify Controller". */
+const OACS_HIGH_AT = 257
+const DOORBELL_BUFFERS = 1
 /** Entries of a queue: an entry is 64 bytes, so a queue spans two pages, which may end up in different regions. */
 const QUEUE_ENTRIES = 128
 /** From which the data of all writes is taken. */
@@ -103,6 +106,8 @@ export class NvmeChaosLoad implements ChaosLoad {
     for (const [index, place] of this.#places.entries()) {
       this.#queues.push(await driver.createQueuePair({ id: index + 1, depth: QUEUE_ENTRIES, ...place }))
     }
+    const isOffered = ((await driver.admin.identify(Cns.CONTROLLER))[OACS_HIGH_AT]! & DOORBELL_BUFFERS) !== 0
+    if (isOffered && this.#random.chance(0.75)) await driver.configureDoorbellBuffers()
     this.resume()
   }
 

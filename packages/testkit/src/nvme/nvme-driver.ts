@@ -10,9 +10,10 @@ import { TrapDoorbells } from './doorbells.js'
 import type { Doorbells } from './doorbells.js'
 import { IoQueue } from './io-queue.js'
 import type { PrpShape } from './prp.js'
-import { Cc, Cqe, Property, Sqe } from './layouts.js'
+import { AdminOpcode, Cc, Cqe, Property, Sqe } from './layouts.js'
 import { NvmeCommandError, statusCode } from './status.js'
 import type { NvmeCompletion } from './status.js'
+import { ShadowedDoorbells } from './shadowed-doorbells.js'
 import { CommandAbandonedError, SubmissionQueue } from './submission-queue.js'
 
 /** The eventfds that the driver gets its interrupts from. */
@@ -58,14 +59,26 @@ export interface QueuePairOptions {
   readonly completionIova?: number
 }
 
+/** Where shadow doorbells are, and what uses them. */
+export interface DoorbellBufferOptions {
+  readonly shadowIova?: number
+  readonly eventsIova?: number
+  /** The admin queues use them too. */
+  readonly forAdmin?: boolean
+}
+
 const ADMIN_DEPTH = 32
+const PAGE_BYTES = 4096
 const BUSY_TURNS = 2000
 
 /** An NVMe driver, as an operating system has one. It works on guest memory by IOVA and on registers by messages. */
 export class NvmeDriver {
   readonly registers: ControllerRegisters
   readonly admin: AdminCommands
+  /** The doorbells of the controller. */
   readonly doorbells: Doorbells
+  /** How doorbells are rung: at the controller, or in buffers in memory. */
+  readonly shadow: ShadowedDoorbells
   /** What the controller did that it must not: completions of nothing, for example. Tests expect it to be empty. */
   readonly anomalies: string[] = []
   readonly #options: NvmeDriverOptions
@@ -73,6 +86,8 @@ export class NvmeDriver {
   readonly #submissionQueues = new Map<number, SubmissionQueue>()
   #capabilities: ControllerCapabilities | undefined
   #adminPages: { submission: number, completion: number } | undefined
+  #shadowPage: number | undefined
+  #eventsPage: number | undefined
   #isPolling = false
 
   constructor (options: NvmeDriverOptions) {
@@ -82,6 +97,7 @@ export class NvmeDriver {
     this.doorbells = typeof doorbells === 'object' ?
       doorbells :
       new TrapDoorbells(options.access, doorbells === 'posted')
+    this.shadow = new ShadowedDoorbells(this.doorbells, options.memory)
     this.admin = new AdminCommands(() => this.#adminQueue(), options.memory)
     if (options.interrupts !== undefined) {
       options.interrupts.recorder.onInterrupt = vector => void this.#interrupt(vector)
@@ -137,6 +153,7 @@ export class NvmeDriver {
     for (const queue of this.#submissionQueues.values()) queue.abandon(new CommandAbandonedError(reason))
     this.#submissionQueues.clear()
     this.#completionQueues.clear()
+    this.shadow.buffers = undefined
   }
 
   /** Creates a completion queue. Throws NvmeCommandError where the controller refuses. */
@@ -178,6 +195,20 @@ export class NvmeDriver {
     this.#completionQueues.delete(id)
   }
 
+  /**
+   * Gives the controller shadow doorbell buffers and uses them for the I/O queues, or for all. To be called while no
+   * I/O command is under way. The next enable ends it. Throws NvmeCommandError where the controller refuses.
+   */
+  async configureDoorbellBuffers (options: DoorbellBufferOptions = {}): Promise<void> {
+    const { memory } = this.#options
+    const shadowIova = options.shadowIova ?? (this.#shadowPage ??= memory.allocate(PAGE_BYTES))
+    const eventsIova = options.eventsIova ?? (this.#eventsPage ??= memory.allocate(PAGE_BYTES))
+    for (const iova of [shadowIova, eventsIova]) memory.fill(iova, PAGE_BYTES, 0)
+    const opcode = AdminOpcode.DOORBELL_BUFFER_CONFIG
+    await this.admin.execute('Doorbell Buffer Config', { opcode, prp1: shadowIova, prp2: eventsIova })
+    this.shadow.buffers = { shadowIova, eventsIova, forAdmin: options.forAdmin ?? false }
+  }
+
   /** Looks at every completion queue now. Returns how many completions there were. */
   async reapAll (): Promise<number> {
     const queues = [...this.#completionQueues.values()]
@@ -199,7 +230,7 @@ export class NvmeDriver {
     const { memory } = this.#options
     memory.fill(iova, depth * Cqe.byteLength, 0)
     const spec = { id, iova, depth, vector }
-    const queue = new CompletionQueue(spec, memory, this.doorbells, this.capabilities.doorbellStride)
+    const queue = new CompletionQueue(spec, memory, this.shadow, this.capabilities.doorbellStride)
     this.#completionQueues.set(id, queue)
     return queue
   }
@@ -207,7 +238,7 @@ export class NvmeDriver {
   #addSubmissionQueue (id: number, iova: number, depth: number, cqid: number): SubmissionQueue {
     const completions = this.#completionQueues.get(cqid)
     if (completions === undefined) throw new Error(`There is no completion queue ${cqid}.`)
-    const queue = new SubmissionQueue({ id, iova, depth, completions }, this.#options.memory, this.doorbells, {
+    const queue = new SubmissionQueue({ id, iova, depth, completions }, this.#options.memory, this.shadow, {
       stride: this.capabilities.doorbellStride,
       timeoutMs: this.#options.commandTimeoutMs ?? 10_000,
       onSubmit: () => this.#startPolling()
