@@ -68,8 +68,7 @@ export class ShadowDoorbells implements DoorbellWatch {
   forget (): void {
     this.#buffers?.close()
     this.#buffers = undefined
-    this.#isLookDue = false
-    for (const queue of this.#watched.splice(0)) queue.isWatched = false
+    this.#rest()
   }
 
   /** A queue was created, or is gone. */
@@ -103,6 +102,11 @@ export class ShadowDoorbells implements DoorbellWatch {
   look (): void {
     const buffers = this.#buffers
     if (buffers === undefined) return
+    // To look would be a fault of nobody's making. Bus mastering switched on again is memory that came.
+    if (!this.#surroundings.dma.isBusMaster) {
+      this.#rest()
+      return
+    }
     if (this.#isLookDue) this.#lookAtAll(buffers)
     const queues = this.#watched
     if (queues.length === 0) return
@@ -151,6 +155,11 @@ export class ShadowDoorbells implements DoorbellWatch {
   lookAtHeads (): void {
     if (this.#buffers === undefined) return
     for (const queue of this.#surroundings.queues.completionQueues) this.#lookAt(this.#buffers, queue)
+  }
+
+  #rest (): void {
+    this.#isLookDue = false
+    for (const queue of this.#watched.splice(0)) queue.isWatched = false
   }
 
   #start (queue: Queue): void {

@@ -249,6 +249,22 @@ describe('shadow doorbells', () => {
     await untilArmed(harness, 2)
   })
 
+  it('are left alone while bus mastering is off, and looked at when it is on again', async () => {
+    const { harness, queue } = await start(8, { shadowWatchMs: 60_000 })
+    queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })
+    ringShadow(harness, SQ1, 1)
+    queue.ring()
+    await queue.next()
+    harness.dma.setBusMaster(false)
+    const looks = vi.spyOn(harness.dma, 'resolve')
+    queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })
+    ringShadow(harness, SQ1, 2)
+    await turns()
+    expect(looks).not.toHaveBeenCalled()
+    harness.dma.setBusMaster(true)
+    await queue.next()
+  })
+
   it('tell a value that makes no sense once, and go on with the next', async () => {
     const { harness, queue } = await start(8, { shadowWatchMs: 60_000 })
     queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })

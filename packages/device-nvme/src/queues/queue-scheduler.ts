@@ -8,8 +8,10 @@ import type { SubmissionQueue } from './submission-queue.js'
 
 /** Commands taken from one queue before the next one has its turn. */
 const BATCH_COMMANDS = 32
-/** Commands executed before the event loop has its turn. */
+/** Commands executed before the event loop has its turn … */
 const TURN_COMMANDS = 256
+/** … and how long rounds after the first may take, for commands can be large and an unmap must not wait for long. */
+const TURN_MS = 0.5
 
 /** What the scheduler hands over to. */
 export interface SchedulerPorts {
@@ -157,12 +159,12 @@ export class QueueScheduler {
       return 0
     }
     this.#isInTurn = true
-    let served = 0
     this.#ports.watch.look()
-    while (this.#listed.length > 0 && served < TURN_COMMANDS) {
-      served += this.#round()
-      this.#publish()
-      this.#ports.watch.look()
+    let served = this.#oneRound()
+    if (this.#listed.length > 0) {
+      const endMs = performance.now() + TURN_MS
+      do served += this.#oneRound()
+      while (this.#listed.length > 0 && served < TURN_COMMANDS && performance.now() < endMs)
     }
     this.#publish()
     this.#notify()
@@ -176,7 +178,14 @@ export class QueueScheduler {
     return this.#listed.length > 0 || this.#publishable.length > 0 || this.#ports.watch.isWatching
   }
 
-  #round (): number {
+  #oneRound (): number {
+    const served = this.#serveListed()
+    this.#publish()
+    if (served > 0) this.#ports.watch.look()
+    return served
+  }
+
+  #serveListed (): number {
     const queues = this.#listed
     this.#listed = this.#spare
     let served = 0
