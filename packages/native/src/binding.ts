@@ -45,26 +45,39 @@ export interface NativeMapping {
   unmap(): void
 }
 
-/** What fstat and F_GETFL say about a descriptor. */
+/** An io_uring inside the addon. */
+export interface NativeIoRing {
+  prepareRead(slot: number, ...transfer: VectorArguments): void
+  prepareWrite(slot: number, ...transfer: VectorArguments): void
+  prepareSync(slot: number, fd: number): void
+  exchange(answers: Float64Array): number
+  onAnswer(callback: (() => void) | undefined): void
+  close(): void
+}
+
+/** What fstat, fstatfs and F_GETFL say about a descriptor. */
 export interface NativeDescription {
   type: string
   size: number
   device: number
   inode: number
   blockBytes: number
+  inMemory: boolean
   readable: boolean
   writable: boolean
   nonBlocking: boolean
 }
 
-type VectorCall<Result> = (
+type VectorArguments = [
   fd: number,
   buffers: readonly Uint8Array[],
   offsets: readonly number[],
   lengths: readonly number[],
   count: number,
   position: number
-) => Result
+]
+
+type VectorCall<Result, More extends unknown[] = []> = (...transfer: [...VectorArguments, ...More]) => Result
 
 /** The addon's exports. It checks its arguments itself: a wrong one throws a TypeError or a RangeError. */
 export interface NativeBinding {
@@ -78,6 +91,7 @@ export interface NativeBinding {
     read: boolean,
     write: boolean
   ) => NativeMapping
+  readonly IoRing: new(slotCount: number) => NativeIoRing
   connectSocket(path: string): number
   socketPair(): [number, number]
   closeDescriptor(fd: number): void
@@ -93,7 +107,8 @@ export interface NativeBinding {
   repairedFaultCount(): number
   readonly readVector: VectorCall<Promise<number>>
   readonly writeVector: VectorCall<Promise<number>>
-  readonly readVectorNow: VectorCall<number>
+  readonly readVectorNow: VectorCall<number, [mayWait: boolean]>
+  readonly writeVectorNow: VectorCall<number, [mayWait: boolean]>
   syncFileData(fd: number): Promise<number>
   fileAllocate(fd: number, mode: number, offset: number, length: number): Promise<number>
   lockFile(fd: number, exclusive: boolean): boolean

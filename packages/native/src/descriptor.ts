@@ -22,6 +22,8 @@ export interface DescriptorDescription {
   readonly inode: number
   /** The preferred size of a transfer; for a file of huge pages, the size of a page. */
   readonly blockBytes: number
+  /** Whether it is a file of a file system that has no disk behind it: tmpfs, ramfs, and memory files. */
+  readonly inMemory: boolean
   readonly readable: boolean
   readonly writable: boolean
   readonly nonBlocking: boolean
@@ -37,7 +39,7 @@ export function duplicateDescriptor (fd: number): number {
   return addon().duplicateDescriptor(fd)
 }
 
-/** Looks a descriptor up with fstat and F_GETFL. Throws a system error `EBADF`. */
+/** Looks a descriptor up with fstat, fstatfs and F_GETFL. Throws a system error `EBADF`. */
 export function describeDescriptor (fd: number): DescriptorDescription {
   return addon().describeDescriptor(fd) as DescriptorDescription
 }

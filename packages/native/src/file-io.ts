@@ -50,9 +50,14 @@ export function writeVector (
 }
 
 /**
- * Reads what the page cache has, without waiting for a disk and without a thread. Returns the bytes read, which may be
- * fewer than asked at any time, or a negative errno: `-EAGAIN` when nothing is in the cache, `-EOPNOTSUPP` when the
- * file system cannot tell. Use `readVector` for the rest.
+ * Whether a transfer on the calling thread may wait. `never`: it fails with `-EAGAIN` where it would have to, and with
+ * `-EOPNOTSUPP` where the file system cannot tell. `allowed` is for files in memory, which have nothing to wait for.
+ */
+export type Waiting = 'never' | 'allowed'
+
+/**
+ * Reads what the page cache has, without a thread. Returns the bytes read, which may be fewer than asked at any time,
+ * or a negative errno. Use `readVector` for the rest. Most file systems can tell what would have to wait; tmpfs cannot.
  */
 export function readVectorNow (
   fd: number,
@@ -60,9 +65,26 @@ export function readVectorNow (
   offsets: readonly number[],
   lengths: readonly number[],
   count: number,
-  position: number
+  position: number,
+  waiting: Waiting = 'never'
 ): number {
-  return addon().readVectorNow(fd, buffers, offsets, lengths, count, position)
+  return addon().readVectorNow(fd, buffers, offsets, lengths, count, position, waiting === 'allowed')
+}
+
+/**
+ * Writes to the page cache, as `readVectorNow` reads from it. XFS and Btrfs can tell what would have to wait; ext4 and
+ * tmpfs cannot.
+ */
+export function writeVectorNow (
+  fd: number,
+  buffers: readonly Uint8Array[],
+  offsets: readonly number[],
+  lengths: readonly number[],
+  count: number,
+  position: number,
+  waiting: Waiting = 'never'
+): number {
+  return addon().writeVectorNow(fd, buffers, offsets, lengths, count, position, waiting === 'allowed')
 }
 
 /** Changes the space behind a range of a file or a block device. Rejects with a system error, such as `EOPNOTSUPP`. */

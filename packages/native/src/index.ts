@@ -39,8 +39,12 @@ export {
   readVector,
   readVectorNow,
   syncFileData,
-  writeVector
+  type Waiting,
+  writeVector,
+  writeVectorNow
 } from './file-io.js'
+export { IoRing } from './io-ring.js'
 export { Mapping, type MappingAccess, mappingFaultCount, WINDOW_BYTES_MAX } from './mapping.js'
 export { addSeals, createMemoryFile, getSeals, type MemoryFileOptions, Seal } from './memory-file.js'
 export { DESCRIPTORS_PER_MESSAGE_MAX, type ListenOptions, UnixListener, UnixSocket, WOULD_BLOCK } from './socket.js'
+export { systemError } from './system-error.js'

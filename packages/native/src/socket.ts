@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import type { NativeListener, NativeSocket } from './binding.js'
 import { addon } from './load-addon.js'
+import { systemError } from './system-error.js'
 
 /** Most descriptors that one message carries: SCM_MAX_FD of the kernel. */
 export const DESCRIPTORS_PER_MESSAGE_MAX = 253
@@ -219,9 +220,4 @@ export class UnixSocket {
     this.#native.close()
     this.#fd = -1
   }
-}
-
-function systemError (result: number, syscall: string): Error {
-  const name = Object.entries(constants.errno).find(([, value]) => value === -result)?.[0] ?? 'UNKNOWN'
-  return Object.assign(new Error(`${name}: ${syscall}`), { code: name, errno: result, syscall })
 }

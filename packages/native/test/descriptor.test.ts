@@ -30,6 +30,16 @@ describe('a descriptor', () => {
     closeDescriptor(event)
   })
 
+  it('is known to be in memory, or not to be', () => {
+    const file = createMemoryFile('file', 1)
+    const devices = openSync('/dev/null', 'w')
+    const kernel = openSync('/proc/self/status', 'r')
+    expect([file, devices, kernel].map(fd => describeDescriptor(fd).inMemory)).toEqual([true, false, false])
+    closeDescriptor(file)
+    closeSync(devices)
+    closeSync(kernel)
+  })
+
   it('has the same identity when it is duplicated, and another when it is another file', () => {
     const file = createMemoryFile('file', 1)
     const other = createMemoryFile('file', 1)

@@ -16,6 +16,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   AllocateMode,
   blockDeviceSize,
+  closeDescriptor,
+  createMemoryFile,
   fileAllocate,
   lockFile,
   Mapping,
@@ -23,7 +25,8 @@ import {
   readVector,
   readVectorNow,
   syncFileData,
-  writeVector
+  writeVector,
+  writeVectorNow
 } from '../src/index.js'
 import { openDescriptorCount } from './open-descriptors.js'
 
@@ -222,6 +225,29 @@ describe('readVectorNow', () => {
 
   it('returns an errno rather than throw', () => {
     expect(readVectorNow(99_999, [new Uint8Array(1)], [0], [1], 1, 0)).toBe(-constants.errno.EBADF)
+  })
+})
+
+describe('readVectorNow and writeVectorNow', () => {
+  const bytes = Uint8Array.of(1, 2, 3, 4)
+
+  it('write what the page cache takes, or say that they cannot tell', () => {
+    const result = writeVectorNow(fd, [bytes, bytes], [0, 1], [2, 2], 2, 10)
+    expect([4, -constants.errno.EAGAIN, -constants.errno.EOPNOTSUPP]).toContain(result)
+    expect([...readFileSync(path).subarray(10, 14)]).toEqual(result === 4 ? [1, 2, 2, 3] : pattern(10, 4))
+  })
+
+  it('write and read a file in memory, which has nothing to wait for', () => {
+    const memory = createMemoryFile('disk', 4096)
+    expect(writeVectorNow(memory, [bytes, bytes], [0, 1], [2, 2], 2, 10, 'allowed')).toBe(4)
+    const content = new Uint8Array(6)
+    expect(readVectorNow(memory, [content], [0], [6], 1, 9, 'allowed')).toBe(6)
+    expect([...content]).toEqual([0, 1, 2, 2, 3, 0])
+    closeDescriptor(memory)
+  })
+
+  it('returns an errno rather than throw', () => {
+    expect(writeVectorNow(99_999, [bytes], [0], [1], 1, 0)).toBe(-constants.errno.EBADF)
   })
 })
 

@@ -14,6 +14,7 @@ NAPI_MODULE_INIT() {
   ExportEventFd(env, exports);
   ExportMapping(env, exports);
   ExportVectorIo(env, exports);
+  ExportIoRing(env, exports);
   ExportFileControl(env, exports);
   return exports;
 }

@@ -16,7 +16,10 @@
         'fault-guard.cc',
         'mapped-range.cc',
         'mapping.cc',
+        'segments.cc',
         'vector-io.cc',
+        'ring-queue.cc',
+        'io-ring.cc',
         'file-control.cc',
         'thread-pool.cc'
       ],

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,6 +45,20 @@ const char* TypeName (mode_t mode) {
   }
 }
 
+/** TMPFS_MAGIC and RAMFS_MAGIC of linux/magic.h. The kernel's own headers are not installed with every C library. */
+constexpr uint32_t kMemoryFileSystems[] = {0x01021994, 0x858458f6};
+
+/** Whether a file is nowhere but in memory. */
+bool IsInMemory (int fd, mode_t mode) {
+  struct statfs status;
+  // The file system of a device node says nothing about the device.
+  if (!S_ISREG(mode) || fstatfs(fd, &status) != 0) return false;
+  for (const uint32_t type : kMemoryFileSystems) {
+    if (static_cast<uint32_t>(status.f_type) == type) return true;
+  }
+  return false;
+}
+
 napi_value DescribeDescriptor (napi_env env, napi_callback_info info) {
   const Call call(env, info);
   int fd = -1;
@@ -61,6 +76,7 @@ napi_value DescribeDescriptor (napi_env env, napi_callback_info info) {
   SetNumber(env, result, "device", static_cast<double>(status.st_dev));
   SetNumber(env, result, "inode", static_cast<double>(status.st_ino));
   SetNumber(env, result, "blockBytes", static_cast<double>(status.st_blksize));
+  SetBoolean(env, result, "inMemory", IsInMemory(fd, status.st_mode));
   SetBoolean(env, result, "readable", !is_path && access != O_WRONLY);
   SetBoolean(env, result, "writable", !is_path && access != O_RDONLY);
   SetBoolean(env, result, "nonBlocking", (flags & O_NONBLOCK) != 0);

@@ -1,0 +1,83 @@
+// The two rings that a thread shares with the kernel to start file transfers and to learn how they ended: io_uring.
+// Source: Linux manual, io_uring(7), io_uring_setup(2), io_uring_enter(2).
+
+#ifndef PCIKIT_RING_QUEUE_H_
+#define PCIKIT_RING_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pcikit {
+
+/** struct io_uring_sqe, in the words of this file: the kernel's own headers may be older than the kernel. */
+struct RingRequest {
+  uint8_t opcode;
+  uint8_t flags;
+  uint16_t priority;
+  int32_t fd;
+  uint64_t position;
+  uint64_t address;
+  uint32_t length;
+  uint32_t operation_flags;
+  uint64_t tag;
+  uint64_t unused[3];
+};
+static_assert(sizeof(RingRequest) == 64);
+
+/** struct io_uring_cqe. */
+struct RingAnswer {
+  uint64_t tag;
+  int32_t result;
+  uint32_t flags;
+};
+static_assert(sizeof(RingAnswer) == 16);
+
+/** Values of RingRequest::opcode: IORING_OP_*. */
+enum RingOpcode : uint8_t { kRingReadVector = 1, kRingWriteVector = 2, kRingSync = 3, kRingCancel = 14 };
+/** IOSQE_ASYNC, for RingRequest::flags: a thread of the kernel does it, and may wait. */
+constexpr uint8_t kRingOnThread = 1 << 4;
+/** IORING_FSYNC_DATASYNC, for RingRequest::operation_flags. */
+constexpr uint32_t kRingDataOnly = 1;
+
+/** Not safe to use from several threads. The descriptor is readable while there are answers. */
+class RingQueue {
+ public:
+  /** Makes one with room for `entries` requests, a power of two, and twice as many answers. Returns 0 or an errno. */
+  static int Create (unsigned entries, RingQueue** result);
+  ~RingQueue ();
+  RingQueue (const RingQueue&) = delete;
+  RingQueue& operator= (const RingQueue&) = delete;
+
+  int fd () const { return fd_; }
+  /** Adds a request. The caller knows that there is room. */
+  void Push (const RingRequest& request);
+  /** How many requests the kernel has not taken yet. */
+  unsigned pending () const;
+  /** Hands pending requests to the kernel, and waits for an answer when told so. Returns 0 or an errno. */
+  int Enter (bool wait);
+  /** Takes back a request that the kernel has not taken, the last one first. False when there is none. */
+  bool TakeBack (RingRequest* request);
+  /** Takes the next answer. False when there is none. */
+  bool Pop (RingAnswer* answer);
+
+ private:
+  explicit RingQueue (int fd) : fd_(fd) {}
+
+  const int fd_;
+  void* rings_ = nullptr;
+  size_t rings_bytes_ = 0;
+  RingRequest* requests_ = nullptr;
+  size_t requests_bytes_ = 0;
+  unsigned request_mask_ = 0;
+  /** Shared with the kernel, which moves the first and the last. */
+  unsigned* request_head_ = nullptr;
+  unsigned* request_tail_ = nullptr;
+  unsigned* answer_head_ = nullptr;
+  unsigned* answer_tail_ = nullptr;
+  unsigned answer_mask_ = 0;
+  const RingAnswer* answers_ = nullptr;
+};
+
+}  // namespace pcikit
+
+#endif  // PCIKIT_RING_QUEUE_H_
