@@ -47,6 +47,17 @@ export interface BlockBackend extends AsyncDisposable {
   readonly discard?: ((lba: number, blockCount: number) => void | Promise<void>) | undefined
 
   /**
+   * Looks for requests that were answered meanwhile, without waiting, and settles their promises; hands over what the
+   * back end may have kept to start together with more. Returns true when it settled any: what waits for these promises
+   * runs when the caller is done and the microtasks run.
+   *
+   * For a device that polls, between its other work. Nobody has to call it: the event loop does the same, only later,
+   * and some requests may be answered by the event loop alone. Present where it can find anything. Calls after the back
+   * end was closed find nothing.
+   */
+  readonly poll?: (() => boolean) | undefined
+
+  /**
    * Closes the storage once the requests in flight are answered. It does not flush. More calls wait for the first.
    * Once it resolves, no buffer of any request is touched.
    */

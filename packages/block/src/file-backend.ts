@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { PcikitError } from '@pcikit/core'
-import { AllocateMode, fileAllocate, readVector, readVectorNow, syncFileData, writeVector } from '@pcikit/native'
+import { AllocateMode, fileAllocate, readVectorNow, writeVectorNow } from '@pcikit/native'
+import type { Waiting } from '@pcikit/native'
 import type { BlockBackend, BlockBuffers } from './block-backend.js'
 import { BlockGuard } from './block-guard.js'
 import { CacheProbe } from './cache-probe.js'
@@ -8,12 +9,14 @@ import { parseFileSpec } from './file-spec.js'
 import type { FileSpec } from './file-spec.js'
 import { openFileStorage, unavailable } from './file-storage.js'
 import type { FileStorage } from './file-storage.js'
+import { openFileTransfers } from './file-transfers.js'
+import type { FileTransfers } from './file-transfers.js'
 import { InFlight } from './in-flight.js'
 import type { BlockBackendContribution, BlockOpenContext } from './open-backend.js'
 import { TransferVector } from './transfer-vector.js'
 
-/** The longest read that is copied from the page cache at once: a longer one would hold up everybody else. */
-const READ_NOW_BYTES_MAX = 262_144
+/** The longest transfer that is copied from or to the page cache at once: a longer one would hold up everybody else. */
+const NOW_BYTES_MAX = 262_144
 
 /** What is written where a file system cannot zero a range by itself. */
 const ZEROES = new Uint8Array(65_536)
@@ -25,7 +28,9 @@ const EOPNOTSUPP = 95
 
 /**
  * Blocks in a regular file or on a block device. Data goes straight between the file and the caller's memory, through
- * the page cache: what is cached is read at once, everything else on libuv's thread pool. `flush` is fdatasync.
+ * the page cache. What needs no waiting is done at once: reading what is cached, writing where the file system can tell
+ * that it will not wait, and everything in a file in memory. The rest goes through io_uring where the kernel allows it,
+ * and elsewhere through libuv's thread pool. `flush` is fdatasync.
  */
 export class FileBackend implements BlockBackend {
   readonly blockSize: number
@@ -35,18 +40,22 @@ export class FileBackend implements BlockBackend {
   readonly supportsWriteZeroes: boolean
   readonly hasVolatileCache: boolean
   readonly discard: BlockBackend['discard']
+  readonly poll: BlockBackend['poll']
   readonly #guard: BlockGuard
   readonly #path: string
   readonly #handle: FileHandle
   readonly #fd: number
   readonly #vector: TransferVector
-  readonly #probe: CacheProbe
+  readonly #transfers: FileTransfers
+  readonly #waiting: Waiting
+  readonly #readProbe: CacheProbe
+  readonly #writeProbe: CacheProbe
   readonly #inFlight: InFlight
   #zeroModes: readonly AllocateMode[]
   #flushFailure: Error | undefined
   #closing: Promise<void> | undefined
 
-  private constructor (spec: FileSpec, storage: FileStorage, blockSize: number) {
+  private constructor (spec: FileSpec, storage: FileStorage, transfers: FileTransfers, blockSize: number) {
     this.blockSize = blockSize
     this.blockCount = storage.byteLength / blockSize
     this.readOnly = spec.readOnly
@@ -54,12 +63,16 @@ export class FileBackend implements BlockBackend {
     this.supportsWriteZeroes = storage.canPunchHoles
     this.hasVolatileCache = !spec.readOnly
     this.discard = storage.canPunchHoles ? (lba, blockCount) => this.#zero(lba, blockCount) : undefined
+    this.poll = transfers.poll
     this.#guard = new BlockGuard(`The file ${spec.path}`, this)
     this.#path = spec.path
     this.#handle = storage.handle
     this.#fd = storage.handle.fd
     this.#vector = new TransferVector()
-    this.#probe = new CacheProbe()
+    this.#transfers = transfers
+    this.#waiting = storage.inMemory ? 'allowed' : 'never'
+    this.#readProbe = new CacheProbe()
+    this.#writeProbe = new CacheProbe()
     this.#inFlight = new InFlight()
     this.#flushFailure = undefined
     this.#closing = undefined
@@ -72,7 +85,8 @@ export class FileBackend implements BlockBackend {
     const storage = await openFileStorage(spec, context.logger)
     try {
       assertWholeBlocks(spec, storage.byteLength, context.blockSize)
-      return new FileBackend(spec, storage, context.blockSize)
+      const transfers = openFileTransfers(spec, storage.handle.fd, context.logger)
+      return new FileBackend(spec, storage, transfers, context.blockSize)
     } catch (error) {
       await storage.handle.close()
       throw error
@@ -81,30 +95,14 @@ export class FileBackend implements BlockBackend {
 
   read (lba: number, target: BlockBuffers): void | Promise<void> {
     this.#guard.assertRead(lba, target)
-    const { byteLength } = target
-    if (byteLength === 0) return
-    const position = lba * this.blockSize
-    const vector = this.#vector
-    vector.load(target)
-    try {
-      if (byteLength <= READ_NOW_BYTES_MAX && this.#probe.shouldTry() && this.#readNow(position, byteLength)) return
-      const answer = readVector(this.#fd, vector.buffers, vector.offsets, vector.lengths, vector.count, position)
-      return this.#expect(answer, byteLength)
-    } finally {
-      vector.clear()
-    }
+    if (target.byteLength === 0) return
+    return this.#transfer(lba * this.blockSize, target, false)
   }
 
   write (lba: number, source: BlockBuffers): void | Promise<void> {
     this.#guard.assertWrite(lba, source)
     if (source.byteLength === 0) return
-    const vector = this.#vector
-    vector.load(source)
-    try {
-      return this.#writeVector(lba * this.blockSize, source.byteLength)
-    } finally {
-      vector.clear()
-    }
+    return this.#transfer(lba * this.blockSize, source, true)
   }
 
   flush (): void | Promise<void> {
@@ -119,26 +117,40 @@ export class FileBackend implements BlockBackend {
 
   async [Symbol.asyncDispose] (): Promise<void> {
     this.#guard.close()
-    this.#closing ??= this.#inFlight.idle().then(() => this.#handle.close())
+    this.#closing ??= this.#inFlight.idle().then(() => {
+      this.#transfers.close()
+      return this.#handle.close()
+    })
     await this.#closing
   }
 
-  /** Reads what the page cache has. True when that was everything. */
-  #readNow (position: number, byteLength: number): boolean {
-    const { buffers, offsets, lengths, count } = this.#vector
-    const result = readVectorNow(this.#fd, buffers, offsets, lengths, count, position)
-    if (result === byteLength) {
-      this.#probe.hit()
-      return true
+  #transfer (position: number, buffers: BlockBuffers, isWrite: boolean): void | Promise<void> {
+    const { byteLength } = buffers
+    const vector = this.#vector
+    vector.load(buffers)
+    try {
+      if (byteLength <= NOW_BYTES_MAX && this.#transferNow(position, byteLength, isWrite)) return
+      const transfers = this.#transfers
+      return this.#expect(isWrite ? transfers.write(vector, position) : transfers.read(vector, position), byteLength)
+    } finally {
+      vector.clear()
     }
-    if (result === -EOPNOTSUPP) this.#probe.unsupported()
-    else this.#probe.miss()
-    return false
   }
 
-  #writeVector (position: number, byteLength: number): Promise<void> {
+  /** Reads what the page cache has, or writes what it takes. True when that was everything. */
+  #transferNow (position: number, byteLength: number, isWrite: boolean): boolean {
+    const probe = isWrite ? this.#writeProbe : this.#readProbe
+    if (!probe.shouldTry()) return false
+    const call = isWrite ? writeVectorNow : readVectorNow
     const { buffers, offsets, lengths, count } = this.#vector
-    return this.#expect(writeVector(this.#fd, buffers, offsets, lengths, count, position), byteLength)
+    const result = call(this.#fd, buffers, offsets, lengths, count, position, this.#waiting)
+    if (result === byteLength) {
+      probe.hit()
+      return true
+    }
+    if (result === -EOPNOTSUPP) probe.unsupported()
+    else probe.miss()
+    return false
   }
 
   /**
@@ -168,7 +180,7 @@ export class FileBackend implements BlockBackend {
   async #sync (): Promise<void> {
     if (this.#flushFailure !== undefined) throw this.#flushFailure
     try {
-      await syncFileData(this.#fd)
+      await this.#transfers.sync()
     } catch (cause) {
       this.#flushFailure ??= new PcikitError(
         'PCIKIT_BLOCK_UNAVAILABLE',
@@ -198,7 +210,7 @@ export class FileBackend implements BlockBackend {
     for (let done = 0; done < byteLength; done += ZEROES_BYTES_MAX) {
       const part = Math.min(byteLength - done, ZEROES_BYTES_MAX)
       this.#vector.repeat(ZEROES, part)
-      const written = this.#writeVector(position + done, part)
+      const written = this.#expect(this.#transfers.write(this.#vector, position + done), part)
       this.#vector.clear()
       await written
     }
@@ -221,7 +233,7 @@ export const fileContribution: BlockBackendContribution = Object.freeze(
   {
     name: 'file',
     summary: 'A regular file or a block device. Write a comma of the path twice.',
-    usage: 'file:PATH[,readonly]',
+    usage: 'file:PATH[,readonly][,io=threads]',
     open: (argument, context) => FileBackend.open(parseFileSpec(argument), context)
   } satisfies BlockBackendContribution
 )

@@ -10,6 +10,8 @@ import type { FileSpec } from './file-spec.js'
 export interface FileStorage {
   readonly handle: FileHandle
   readonly byteLength: number
+  /** Whether there is no disk that a transfer could wait for. */
+  readonly inMemory: boolean
   /** Whether holes can be made in it, so that what is discarded takes no space. */
   readonly canPunchHoles: boolean
 }
@@ -19,14 +21,14 @@ export async function openFileStorage (spec: FileSpec, logger: Logger): Promise<
   const handle = await openHandle(spec)
   try {
     lock(spec, handle.fd, logger)
-    const { type, size } = describeDescriptor(handle.fd)
+    const { type, size, inMemory } = describeDescriptor(handle.fd)
     if (type !== 'file' && type !== 'block') {
       throw unavailable(spec, 'is neither a regular file nor a block device')
     }
     const byteLength = type === 'block' ? blockDeviceSize(handle.fd) : size
     const canPunchHoles = !spec.readOnly &&
       (type === 'block' ? await canDeviceZero(handle) : await canFilePunch(handle.fd, size))
-    return { handle, byteLength, canPunchHoles }
+    return { handle, byteLength, inMemory, canPunchHoles }
   } catch (error) {
     await handle.close()
     throw error

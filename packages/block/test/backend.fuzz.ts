@@ -133,13 +133,13 @@ describe(`a back end does what an array does; SEED=${seed}`, () => {
     )
   })
 
-  it('in a file', async () => {
+  it.each(['auto', 'threads'] as const)('in a file, moved by %s', async io => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async operations => {
         fileCount += 1
         const path = await folder.file(`disk-${fileCount % 4}.img`, BLOCK_SIZE * BLOCK_COUNT)
         const context = { blockSize: BLOCK_SIZE, logger: silentLogger }
-        await using disk = await FileBackend.open({ path, readOnly: false }, context)
+        await using disk = await FileBackend.open({ path, readOnly: false, io }, context)
         await compareWithModel(disk, operations)
       }),
       parameters

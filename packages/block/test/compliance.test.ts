@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { afterAll, beforeAll } from 'vitest'
 import { silentLogger } from '@pcikit/core'
 import { describeBlockBackend } from '@pcikit/testkit/compliance'
 import { FileBackend, MemoryBackend, NullBackend } from '../src/index.js'
+import type { FileIo } from '../src/index.js'
 import { createScratchFolder } from './scratch-folder.js'
 import type { ScratchFolder } from './scratch-folder.js'
 
@@ -15,24 +18,34 @@ describeBlockBackend('NullBackend', {
 })
 
 let folder: ScratchFolder
+let memoryFolder: ScratchFolder
 beforeAll(async () => {
   folder = await createScratchFolder()
+  memoryFolder = await createScratchFolder(existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
 })
 afterAll(async () => {
   await folder.remove()
+  await memoryFolder.remove()
 })
 
 let fileCount = 0
 let path = ''
-const open = (readOnly: boolean, blockSize = 512): Promise<FileBackend> =>
-  FileBackend.open({ path, readOnly }, { blockSize, logger: silentLogger })
 
-describeBlockBackend('FileBackend', {
-  create: async ({ blockSize, blockCount }) => {
-    fileCount += 1
-    path = await folder.file(`disk-${fileCount}.img`, blockSize * blockCount)
-    return open(false, blockSize)
-  },
-  reopen: () => open(false),
-  reopenReadOnly: () => open(true)
-})
+function describeFileBackend (name: string, io: FileIo, folderOf: () => ScratchFolder): void {
+  const open = (readOnly: boolean, blockSize = 512): Promise<FileBackend> =>
+    FileBackend.open({ path, readOnly, io }, { blockSize, logger: silentLogger })
+
+  describeBlockBackend(name, {
+    create: async ({ blockSize, blockCount }) => {
+      fileCount += 1
+      path = await folderOf().file(`disk-${fileCount}.img`, blockSize * blockCount)
+      return open(false, blockSize)
+    },
+    reopen: () => open(false),
+    reopenReadOnly: () => open(true)
+  })
+}
+
+describeFileBackend('FileBackend', 'auto', () => folder)
+describeFileBackend('FileBackend on the thread pool', 'threads', () => folder)
+describeFileBackend('FileBackend on a file in memory', 'auto', () => memoryFolder)

@@ -54,7 +54,7 @@ describe('openBlockBackend', () => {
         message: [
           '"floppy:1" names no block back end. There are:',
           '  memory:SIZE  Memory of this process, which takes what is written and is gone when it ends.',
-          '  file:PATH[,readonly]  A regular file or a block device. Write a comma of the path twice.',
+          '  file:PATH[,readonly][,io=threads]  A regular file or a block device. Write a comma of the path twice.',
           '  null:SIZE  Nothing: reads give zeroes and writes vanish. For benchmarks.',
           '  cloud:BUCKET  Far away.'
         ].join('\n')

@@ -11,8 +11,8 @@ export interface ScratchFolder {
   remove(): Promise<void>
 }
 
-export async function createScratchFolder (): Promise<ScratchFolder> {
-  const folder = await mkdtemp(join(tmpdir(), 'pcikit-block-'))
+export async function createScratchFolder (parent = tmpdir()): Promise<ScratchFolder> {
+  const folder = await mkdtemp(join(parent, 'pcikit-block-'))
   const path = (name: string): string => join(folder, name)
   return {
     path,

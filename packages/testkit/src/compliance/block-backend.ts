@@ -103,6 +103,7 @@ export function describeBlockBackend (name: string, fixture: BlockBackendFixture
       describeZeroing(getDisk)
       describePersistence(getDisk, setDisk, fixture)
     }
+    describePolling(getDisk)
     describeRefusals(getDisk)
     describeClosing(getDisk)
   })
@@ -264,6 +265,40 @@ function describePersistence (
     expect(await codeOf(() => disk().writeZeroes(2, 1))).toBe('PCIKIT_BLOCK_READ_ONLY')
     await disk().flush()
     expectBytes(await readBlocks(disk(), 2, 1), pattern(1, 14))
+  })
+}
+
+/** Polls until all of these are answered. The event loop stands still meanwhile: only microtasks run. */
+async function pollUntilAnswered (disk: BlockBackend, requests: readonly (void | Promise<void>)[]): Promise<void> {
+  let answered = 0
+  const answers = requests.map(request => Promise.resolve(request).then(() => answered += 1))
+  const deadline = Date.now() + 5_000
+  while (answered < requests.length) {
+    if (Date.now() > deadline) throw new Error(`poll() found ${answered} of ${requests.length} answers in 5 seconds.`)
+    disk.poll!()
+    await Promise.resolve()
+  }
+  await Promise.all(answers)
+}
+
+function describePolling (disk: () => BlockBackend): void {
+  it('finds the answers to reads, writes and flushes when it is polled', async ({ skip }) => {
+    skip(disk().poll === undefined, 'the back end has no poll()')
+    const lbas = Array.from({ length: 16 }, (_, index) => index)
+    await pollUntilAnswered(disk(), lbas.map(lba => disk().write(lba, pattern(1, lba))))
+    const targets = lbas.map(() => new Uint8Array(BLOCK_SIZE).fill(GUARD))
+    await pollUntilAnswered(disk(), lbas.map(lba => disk().read(lba, targets[lba]!)))
+    await pollUntilAnswered(disk(), [disk().flush()])
+    expectBytes(Buffer.concat(targets), await readBlocks(disk(), 0, 16))
+  })
+
+  it('finds nothing when it is polled while nothing is asked, or after it was closed', async ({ skip }) => {
+    skip(disk().poll === undefined, 'the back end has no poll()')
+    await disk().write(0, pattern(1, 1))
+    await disk().flush()
+    const idle = disk().poll!()
+    await disk()[Symbol.asyncDispose]()
+    expect([idle, disk().poll!()]).toEqual([false, false])
   })
 }
 
