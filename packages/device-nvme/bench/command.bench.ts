@@ -25,6 +25,7 @@ const parts = assembleController({
   faultPolicy: 'fault',
   graceMs: 1000,
   shadowWatchMs: 0,
+  moderatesInterrupts: true,
   interrupts: { mode: 'none', vectorCount: 0, trigger: () => undefined, setIntx: () => undefined },
   namespaces: new Namespaces([new Namespace({ id: 1, backend: new FlatBackend(BLOCKS), uuid: new Uint8Array(16) })], 1),
   limits: { queues: 1, entries: 1024, vectors: 1 },

@@ -16,6 +16,7 @@ import { Features } from './features.js'
 import { Health } from './health.js'
 import type { ControllerIdentity } from './identify-data.js'
 import { InterruptGate } from './interrupt-gate.js'
+import { InterruptModeration } from './interrupt-moderation.js'
 import { IoCommands } from './io/io-commands.js'
 import { KeepAlive } from './keep-alive.js'
 import { LateChanges } from './late-changes.js'
@@ -25,6 +26,7 @@ import { QueueScheduler } from './queues/queue-scheduler.js'
 import { QueueSet } from './queues/queue-set.js'
 import { StallWatch } from './queues/stall-watch.js'
 import { ShadowDoorbells } from './shadow-doorbells.js'
+import type { ShadowSurroundings } from './shadow-doorbells.js'
 import { TransferFaults } from './transfer-faults.js'
 import { DataTransfer } from './transfer.js'
 
@@ -42,6 +44,8 @@ export interface ControllerSurroundings {
   readonly graceMs: number
   /** How long the shadow doorbell of a queue is looked at after its last work. */
   readonly shadowWatchMs: number
+  /** Whether interrupts are sent when the host has a use for them, and not for each run of completions. */
+  readonly moderatesInterrupts: boolean
 }
 
 /** What the parts tell the controller. */
@@ -63,6 +67,7 @@ export interface ControllerParts {
   readonly processor: CommandProcessor
   readonly late: LateChanges
   readonly interrupts: InterruptGate
+  readonly moderation: InterruptModeration
   readonly events: AsyncEvents
   readonly doorbells: Doorbells
   readonly shadow: ShadowDoorbells
@@ -86,13 +91,8 @@ export function assembleController (surroundings: ControllerSurroundings, events
   const interrupts = new InterruptGate(surroundings.interrupts, queues.completionQueues)
   const late = new LateChanges((command, status) => processor.complete(command, status))
   const asyncEvents = new AsyncEvents((command, status) => processor.complete(command, status))
-  const shadow = new ShadowDoorbells({
-    dma,
-    queues,
-    watchMs: surroundings.shadowWatchMs,
-    doorbellCount: 2 * (limits.queues + 1),
+  const shadow = assembleShadow(surroundings, queues, interrupts, {
     ring: (number, value) => doorbells.ring(number, value),
-    isLevel: queue => interrupts.isLevel(queue),
     onRegister: () => scheduler.resume(),
     onWatch: () => scheduler.watch()
   })
@@ -105,6 +105,13 @@ export function assembleController (surroundings: ControllerSurroundings, events
     vectorCount: limits.vectors
   })
   const asked = { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive }
+  const moderation = new InterruptModeration({
+    gate: interrupts,
+    isAdaptive: surroundings.moderatesInterrupts,
+    features,
+    lookAtHead: queue => shadow.lookAtHead(queue),
+    onHold: () => scheduler.watch()
+  })
   const admin = assembleAdmin(surroundings, events, { ...asked, asyncEvents, late, shadow })
   const { transferBytesMax } = identity
   const io = new IoCommands({ prps, transfer, features, health, transferBytesMax }, namespaces)
@@ -119,10 +126,11 @@ export function assembleController (surroundings: ControllerSurroundings, events
     execute: command => processor.execute(command),
     notify: queue => {
       shadow.beforeNotice(queue)
-      interrupts.notify(queue)
+      moderation.notify(queue)
     },
     stalls,
-    watch: shadow
+    watch: shadow,
+    held: moderation
   })
   const processor: CommandProcessor = new CommandProcessor({
     pool,
@@ -137,9 +145,25 @@ export function assembleController (surroundings: ControllerSurroundings, events
     onRoom: queue => scheduler.roomMade(queue),
     onAssertion: error => events.onFatal('an assertion failed', error)
   })
-  const doorbells = new Doorbells(queues, scheduler, interrupts, asyncEvents)
-  const machine = { queues, scheduler, processor, late, interrupts, events: asyncEvents, doorbells, shadow }
+  const doorbells = new Doorbells(queues, scheduler, moderation, asyncEvents)
+  const machine = { queues, scheduler, processor, late, interrupts, moderation, events: asyncEvents, doorbells, shadow }
   return { data, prps, pool, ...machine, admin, io, health, faults }
+}
+
+function assembleShadow (
+  { dma, shadowWatchMs, limits }: ControllerSurroundings,
+  queues: QueueSet,
+  interrupts: InterruptGate,
+  calls: Pick<ShadowSurroundings, 'ring' | 'onRegister' | 'onWatch'>
+): ShadowDoorbells {
+  return new ShadowDoorbells({
+    dma,
+    queues,
+    watchMs: shadowWatchMs,
+    doorbellCount: 2 * (limits.queues + 1),
+    isLevel: queue => interrupts.isLevel(queue),
+    ...calls
+  })
 }
 
 /** What admin commands work with, besides the surroundings. */

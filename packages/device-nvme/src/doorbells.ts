@@ -1,5 +1,5 @@
 import type { AsyncEvents } from './async-events.js'
-import type { InterruptGate } from './interrupt-gate.js'
+import type { InterruptModeration } from './interrupt-moderation.js'
 import { AsyncEventType, ErrorEvent } from './layouts/async-event.js'
 import { LogPage } from './layouts/log-pages.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
@@ -16,10 +16,10 @@ const VALUE_MASK = 0xffff
 export class Doorbells {
   readonly #queues: QueueSet
   readonly #scheduler: QueueScheduler
-  readonly #interrupts: InterruptGate
+  readonly #interrupts: InterruptModeration
   readonly #events: AsyncEvents
 
-  constructor (queues: QueueSet, scheduler: QueueScheduler, interrupts: InterruptGate, events: AsyncEvents) {
+  constructor (queues: QueueSet, scheduler: QueueScheduler, interrupts: InterruptModeration, events: AsyncEvents) {
     this.#queues = queues
     this.#scheduler = scheduler
     this.#interrupts = interrupts
@@ -48,11 +48,12 @@ export class Doorbells {
 
   ringHead (queue: CompletionQueue, value: number): void {
     this.#scheduler.resume()
+    const { used } = queue
     if (!queue.consume(value & VALUE_MASK)) {
       this.#invalid(ErrorEvent.INVALID_DOORBELL_VALUE)
       return
     }
-    this.#interrupts.consumed(queue)
+    this.#interrupts.consumed(queue, used - queue.used)
     this.#scheduler.roomMade(queue)
   }
 

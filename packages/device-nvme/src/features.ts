@@ -72,6 +72,16 @@ export class Features {
     return this.get(Feature.VOLATILE_WRITE_CACHE) === 1
   }
 
+  /** Aggregation Threshold and Time, and 0 where the host asked for nothing. [NVMe-Base] "Interrupt Coalescing". */
+  get interruptCoalescing (): number {
+    return this.get(Feature.INTERRUPT_COALESCING)
+  }
+
+  /** Whether the host wants each interrupt of a vector. [NVMe-Base] "Interrupt Vector Configuration". */
+  isCoalescingDisabled (vector: number): boolean {
+    return this.#coalescingDisabled.has(vector)
+  }
+
   /** The current value of a feature that has one for all. */
   get (fid: number): number {
     return this.#values.get(fid) ?? rules[fid]!.defaultValue

@@ -90,6 +90,7 @@ export class NvmeDevice implements Device {
       graceMs,
       shadowWatchMs: shadowWatchUs / 1000,
       interrupts: this.#function.deviceInterrupts,
+      moderatesInterrupts: this.#options.interruptModeration === 'adaptive',
       namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
       limits: { queues, entries: queueEntries, vectors },
       identity: this.#identity()

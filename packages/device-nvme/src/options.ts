@@ -45,6 +45,10 @@ export const nvmeOptionsSchema = z.strictObject({
     .describe(
       'with doorbells trap, how long the shadow doorbell of a queue is looked at after its last work before the guest has to ring again, in microseconds'
     ),
+  interruptModeration: z.enum(['adaptive', 'off']).default('adaptive')
+    .describe(
+      'adaptive: a guest that gives out commands in bunches is interrupted once for a bunch; off: for each run of completions, unless the guest asks for less'
+    ),
   vendorId: id.default(0x1234).describe('PCI vendor ID, and subsystem vendor ID'),
   deviceId: id.default(0x4e56).describe('PCI device ID, and subsystem ID')
 })

@@ -151,7 +151,12 @@ export class ShadowDoorbells implements DoorbellWatch {
     if (this.#buffers !== undefined && this.#surroundings.isLevel(queue)) this.#arm(this.#buffers, queue)
   }
 
-  /** Learns what the host has consumed. */
+  /** Learns what the host has consumed of one queue. */
+  lookAtHead (queue: CompletionQueue): void {
+    if (this.#buffers !== undefined && this.#surroundings.dma.isBusMaster) this.#lookAt(this.#buffers, queue)
+  }
+
+  /** Learns what the host has consumed of all. */
   lookAtHeads (): void {
     if (this.#buffers === undefined) return
     for (const queue of this.#surroundings.queues.completionQueues) this.#lookAt(this.#buffers, queue)

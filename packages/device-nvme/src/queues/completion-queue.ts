@@ -3,6 +3,7 @@ import type { DmaSpace, DmaWindow } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import { CompletionLayout, completionStatusWord } from '../layouts/completion.js'
+import { InterruptPace } from './interrupt-pace.js'
 import type { QueuePlace, SubmissionQueue } from './submission-queue.js'
 
 const ENTRY_BYTES = CompletionLayout.byteLength
@@ -59,6 +60,7 @@ export class CompletionQueue {
   fault: DmaFault = DmaFault.NONE
   /** How often memory had come when it was published last. */
   arrivals = 0
+  readonly pace = new InterruptPace()
   /** The submission queues that post here. */
   readonly users: SubmissionQueue[] = []
   #tail = 0
@@ -102,6 +104,11 @@ export class CompletionQueue {
   get room (): number {
     // What is in doubt is in the list and in the ring.
     return this.size - 1 - this.used - (this.#waiting - this.#inDoubt) - this.#reserved
+  }
+
+  /** Commands that were fetched have not ended yet. */
+  get isExpecting (): boolean {
+    return this.#reserved > 0
   }
 
   /** Nothing can be written until the host consumes something. */

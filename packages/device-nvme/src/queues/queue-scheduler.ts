@@ -13,6 +13,13 @@ const TURN_COMMANDS = 256
 /** … and how long rounds after the first may take, for commands can be large and an unmap must not wait for long. */
 const TURN_MS = 0.5
 
+/** Interrupts that are not sent at once. */
+export interface HeldInterrupts {
+  readonly isHolding: boolean
+  /** Sends those that have waited long enough. */
+  look(): void
+}
+
 /** What the scheduler hands over to. */
 export interface SchedulerPorts {
   /** Executes a command. Must not throw. */
@@ -22,6 +29,8 @@ export interface SchedulerPorts {
   readonly stalls: StallWatch
   /** Doorbells that have to be looked at. */
   readonly watch: DoorbellWatch
+  /** Interrupts that wait for a moment. */
+  readonly held: HeldInterrupts
 }
 
 /**
@@ -168,6 +177,7 @@ export class QueueScheduler {
     }
     this.#publish()
     this.#notify()
+    this.#ports.held.look()
     this.#isInTurn = false
     this.#watchStalls()
     if (this.#hasWork) this.#schedule()
@@ -175,7 +185,8 @@ export class QueueScheduler {
   }
 
   get #hasWork (): boolean {
-    return this.#listed.length > 0 || this.#publishable.length > 0 || this.#ports.watch.isWatching
+    const { watch, held } = this.#ports
+    return this.#listed.length > 0 || this.#publishable.length > 0 || watch.isWatching || held.isHolding
   }
 
   #oneRound (): number {

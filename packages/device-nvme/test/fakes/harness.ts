@@ -53,6 +53,7 @@ export interface HarnessOptions {
   readonly faultPolicy?: FaultPolicy
   readonly mmap?: boolean
   readonly shadowWatchMs?: number
+  readonly moderatesInterrupts?: boolean
   /** No memory is mapped. */
   readonly bare?: boolean
 }
@@ -177,6 +178,7 @@ export class Harness {
       limits: { queues: options.queues ?? 4, entries: options.entries ?? 1024, vectors: options.vectors ?? 65 },
       graceMs: options.graceMs ?? 60_000,
       shadowWatchMs: options.shadowWatchMs ?? 1,
+      moderatesInterrupts: options.moderatesInterrupts ?? false,
       faultPolicy: options.faultPolicy ?? FaultPolicy.FAULT,
       identity: {
         vendorId: 0x1234,
