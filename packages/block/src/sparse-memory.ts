@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import { AllocateMode, closeDescriptor, createMemoryFile, fileAllocate, Mapping } from '@pcikit/native'
 import { PAGE_BYTES, PageViews } from './page-views.js'
+import { SourceViews } from './source-views.js'
 
 /** The memory is seen through windows of this many bytes, because a typed array ends at 4 GiB on Node 20. */
 const WINDOW_BYTES = 0x4000_0000
@@ -31,9 +32,7 @@ export class SparseMemory {
   readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #written: Uint8Array
   readonly #views: PageViews
-  /** The array that the last write came from, and its buffer. */
-  #source: Uint8Array
-  #sourceBuffer: ArrayBufferLike
+  readonly #sourceViews: SourceViews
 
   constructor (name: string, byteLength: number) {
     const pageCount = Math.ceil(byteLength / PAGE_BYTES)
@@ -50,8 +49,7 @@ export class SparseMemory {
     this.#buffers = new Array<ArrayBuffer | undefined>(windowCount).fill(undefined)
     this.#written = new Uint8Array(pageCount)
     this.#views = new PageViews()
-    this.#source = new Uint8Array(0)
-    this.#sourceBuffer = this.#source.buffer
+    this.#sourceViews = new SourceViews()
   }
 
   /** How many bytes of memory the system has given. */
@@ -72,17 +70,12 @@ export class SparseMemory {
 
   /** Copies `length` bytes at `offset` of `source` to `at`. */
   write (at: number, source: Uint8Array, offset: number, length: number): void {
-    if (source !== this.#source) {
-      this.#source = source
-      this.#sourceBuffer = source.buffer
-    }
-    const sourceOffset = source.byteOffset + offset
     let done = 0
     while (done < length) {
       const index = Math.floor((at + done) / WINDOW_BYTES)
       const inWindow = at + done - index * WINDOW_BYTES
       const part = Math.min(length - done, WINDOW_BYTES - inWindow)
-      this.#windowOf(index).set(new Uint8Array(this.#sourceBuffer, sourceOffset + done, part), inWindow)
+      this.#windowOf(index).set(this.#sourceViews.view(source, offset + done, part), inWindow)
       done += part
     }
     const endPage = Math.ceil((at + length) / PAGE_BYTES)
