@@ -25,6 +25,7 @@ const parts = assembleController({
   faultPolicy: 'fault',
   graceMs: 1000,
   shadowWatchMs: 0,
+  poller: { turnMs: 0.5, idleMs: 2, backOffMs: 8 },
   moderatesInterrupts: true,
   interrupts: { mode: 'none', vectorCount: 0, trigger: () => undefined, setIntx: () => undefined },
   namespaces: new Namespaces([new Namespace({ id: 1, backend: new FlatBackend(BLOCKS), uuid: new Uint8Array(16) })], 1),

@@ -10,6 +10,7 @@ import type { QueueLimits } from './admin/queue-commands.js'
 import { AsyncEvents } from './async-events.js'
 import { CommandPool } from './command-pool.js'
 import { CommandProcessor } from './command-processor.js'
+import type { PollerTimes } from './doorbell-poller.js'
 import { Doorbells } from './doorbells.js'
 import { ErrorLog } from './error-log.js'
 import { Features } from './features.js'
@@ -44,6 +45,8 @@ export interface ControllerSurroundings {
   readonly graceMs: number
   /** How long the shadow doorbell of a queue is looked at after its last work. */
   readonly shadowWatchMs: number
+  /** For doorbells that are polled. */
+  readonly poller: PollerTimes
   /** Whether interrupts are sent when the host has a use for them, and not for each run of completions. */
   readonly moderatesInterrupts: boolean
 }

@@ -55,7 +55,9 @@ export class NvmeController {
       onDoorbellReset: (id, kind) => this.#page?.store(kind === 'submission' ? id * 2 : id * 2 + 1, 0)
     })
     const { queues, doorbells, shadow, scheduler, interrupts } = this.#parts
-    this.#poller = page === undefined ? undefined : new DoorbellPoller(page, queues, doorbells, scheduler)
+    this.#poller = page === undefined ?
+      undefined :
+      new DoorbellPoller(page, { queues, doorbells, scheduler }, surroundings.poller)
     this.#registers = new RegisterBank(controllerProperties(surroundings.limits.entries))
     this.#registers.onWrite('CC', (value, previous) => this.#configure(value, previous))
     this.#registers.onWrite('INTMS', value => {

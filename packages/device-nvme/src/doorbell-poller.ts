@@ -1,23 +1,35 @@
 import type { DoorbellPage } from './doorbell-page.js'
 import type { Doorbells } from './doorbells.js'
+import { CompletionQueue } from './queues/completion-queue.js'
 import type { QueueScheduler } from './queues/queue-scheduler.js'
 import type { QueueSet } from './queues/queue-set.js'
+import type { SubmissionQueue } from './queues/submission-queue.js'
 
 /** How long a turn looks at the doorbells after the last work, before the event loop has its turn. */
 const SPIN_MS = 0.05
-/** How long a turn may take in all. */
-const TURN_MS = 0.5
-/** How long the loop goes on without work before it backs off. */
-const IDLE_MS = 2
-/** Waits while nothing happens: the first, and the longest. */
+/** The first wait of those that become longer while nothing happens. */
 const BACK_OFF_MIN_MS = 1
-const BACK_OFF_MAX_MS = 8
 /** Scans between two looks at the clock. */
 const SCANS_PER_CLOCK = 16
+/** Doorbells that each scan looks at besides the busy ones: all of them in turn. */
+const SLICE_DOORBELLS = 8
+/** A doorbell is busy for so many turns after it was rung. */
+const BUSY_TURNS = 16
+
+/** How the poller divides the processor. */
+export interface PollerTimes {
+  /** How often at least the event loop has its turn, and with it the socket, in milliseconds. */
+  readonly turnMs: number
+  /** How long it goes on without work before it backs off. */
+  readonly idleMs: number
+  /** The longest wait when it has backed off. */
+  readonly backOffMs: number
+}
 
 /**
  * Looks at mapped doorbells. Spins for a bounded time after the last work, gives the event loop (and with it the
- * socket) its turn at least every half millisecond, and backs off to timers when idle.
+ * socket) its turn in time, and backs off to timers when idle. What a scan costs does not grow with the number of
+ * queues: it looks at the doorbells that were rung a moment ago, and at a few of the others.
  *
  * ```
  *   work ─► spin ─► turns of the loop, back to back ─► timers of 1, 2, 4, 8 ms
@@ -29,6 +41,11 @@ export class DoorbellPoller {
   readonly #queues: QueueSet
   readonly #doorbells: Doorbells
   readonly #scheduler: QueueScheduler
+  readonly #times: PollerTimes
+  readonly #busy: (SubmissionQueue | CompletionQueue)[] = []
+  /** The next one of all queues that a scan looks at. */
+  #cursor = 0
+  #turns = 0
   #isRunning = false
   #immediate: NodeJS.Immediate | undefined = undefined
   #timer: NodeJS.Timeout | undefined = undefined
@@ -36,11 +53,16 @@ export class DoorbellPoller {
   #backOffMs = BACK_OFF_MIN_MS
   readonly #next = (): void => this.#turn()
 
-  constructor (page: DoorbellPage, queues: QueueSet, doorbells: Doorbells, scheduler: QueueScheduler) {
+  constructor (
+    page: DoorbellPage,
+    parts: { readonly queues: QueueSet, readonly doorbells: Doorbells, readonly scheduler: QueueScheduler },
+    times: PollerTimes
+  ) {
     this.#page = page
-    this.#queues = queues
-    this.#doorbells = doorbells
-    this.#scheduler = scheduler
+    this.#queues = parts.queues
+    this.#doorbells = parts.doorbells
+    this.#scheduler = parts.scheduler
+    this.#times = times
   }
 
   start (): void {
@@ -50,6 +72,7 @@ export class DoorbellPoller {
 
   stop (): void {
     this.#isRunning = false
+    for (const queue of this.#busy.splice(0)) queue.isBusy = false
     this.#cancel()
   }
 
@@ -66,6 +89,8 @@ export class DoorbellPoller {
     this.#immediate = undefined
     this.#timer = undefined
     this.#scheduler.isDriven = true
+    this.#turns++
+    this.#ageBusy()
     const startedAtMs = performance.now()
     let nowMs = startedAtMs
     do {
@@ -74,40 +99,58 @@ export class DoorbellPoller {
         if (this.#scheduler.run() > 0) this.#workedAtMs = nowMs
       }
       nowMs = performance.now()
-    } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < TURN_MS)
+    } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < this.#times.turnMs)
     this.#scheduler.isDriven = false
     if (this.#isRunning) this.#goOn(nowMs)
   }
 
   #goOn (nowMs: number): void {
-    if (nowMs - this.#workedAtMs < IDLE_MS) {
+    if (nowMs - this.#workedAtMs < this.#times.idleMs) {
       this.#backOffMs = BACK_OFF_MIN_MS
       this.#immediate = setImmediate(this.#next)
       return
     }
     this.#timer = setTimeout(this.#next, this.#backOffMs)
     this.#timer.unref()
-    this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MAX_MS)
+    this.#backOffMs = Math.min(this.#backOffMs * 2, this.#times.backOffMs)
+  }
+
+  #scan (): void {
+    const busy = this.#busy
+    for (let index = 0; index < busy.length; index++) this.#look(busy[index]!)
+    const { all } = this.#queues
+    const count = Math.min(SLICE_DOORBELLS, all.length)
+    for (let seen = 0; seen < count; seen++) {
+      this.#cursor = this.#cursor + 1 < all.length ? this.#cursor + 1 : 0
+      const queue = all[this.#cursor]!
+      if (!queue.isBusy) this.#look(queue)
+    }
   }
 
   /** A doorbell counts when it changed, so that a value that makes no sense is told once. */
-  #scan (): void {
-    const completionQueues = this.#queues.completionQueues
-    for (let index = 0; index < completionQueues.length; index++) {
-      const queue = completionQueues[index]!
-      const value = this.#page.load(queue.id * 2 + 1)
-      if (value === queue.doorbell) continue
-      queue.doorbell = value
-      this.#doorbells.ringHead(queue, value)
+  #look (queue: SubmissionQueue | CompletionQueue): void {
+    const value = this.#page.load(queue.doorbellNumber)
+    // One that was deleted stays in the list until the next turn.
+    if (value === queue.doorbell || !queue.isOpen) return
+    queue.doorbell = value
+    queue.rungInTurn = this.#turns
+    if (!queue.isBusy) {
+      queue.isBusy = true
+      this.#busy.push(queue)
     }
-    const submissionQueues = this.#queues.submissionQueues
-    for (let index = 0; index < submissionQueues.length; index++) {
-      const queue = submissionQueues[index]!
-      const value = this.#page.load(queue.id * 2)
-      if (value === queue.doorbell) continue
-      queue.doorbell = value
-      this.#doorbells.ringTail(queue, value)
+    if (queue instanceof CompletionQueue) this.#doorbells.ringHead(queue, value)
+    else this.#doorbells.ringTail(queue, value)
+  }
+
+  #ageBusy (): void {
+    const busy = this.#busy
+    let kept = 0
+    for (let index = 0; index < busy.length; index++) {
+      const queue = busy[index]!
+      queue.isBusy = queue.isOpen && this.#turns - queue.rungInTurn < BUSY_TURNS
+      if (queue.isBusy) busy[kept++] = queue
     }
+    busy.length = kept
   }
 
   #cancel (): void {

@@ -81,7 +81,8 @@ export class NvmeDevice implements Device {
       const id = index + 1
       return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
     })
-    const { queues, queueEntries, faultPolicy, graceMs, shadowWatchUs } = this.#options
+    const { queues, queueEntries, faultPolicy, graceMs, shadowWatchUs, pollSocketUs, pollIdleUs, pollBackOffMs } =
+      this.#options
     const vectors = msixVectorCount(this.#options) || msiVectorCount(this.#options)
     this.#controller = new NvmeController({
       dma,
@@ -90,6 +91,7 @@ export class NvmeDevice implements Device {
       graceMs,
       shadowWatchMs: shadowWatchUs / 1000,
       interrupts: this.#function.deviceInterrupts,
+      poller: { turnMs: pollSocketUs / 1000, idleMs: pollIdleUs / 1000, backOffMs: pollBackOffMs },
       moderatesInterrupts: this.#options.interruptModeration === 'adaptive',
       namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
       limits: { queues, entries: queueEntries, vectors },

@@ -41,6 +41,14 @@ export const nvmeOptionsSchema = z.strictObject({
     .describe(
       'with faultPolicy fault, how long memory may stay away under a queue before the controller reports a fatal error, in milliseconds'
     ),
+  pollSocketUs: z.number().int().min(10).max(100_000).default(500)
+    .describe(
+      'with doorbells mmap, how often at least a busy device looks at its socket and serves everything else in the process, in microseconds'
+    ),
+  pollIdleUs: z.number().int().min(0).max(60_000_000).default(10_000)
+    .describe('with doorbells mmap, how long doorbells are polled after the last work, in microseconds'),
+  pollBackOffMs: z.number().int().min(1).max(1000).default(8)
+    .describe('with doorbells mmap, how often an idle device looks at the doorbells, in milliseconds'),
   shadowWatchUs: z.number().int().min(0).max(1_000_000).default(100)
     .describe(
       'with doorbells trap, how long the shadow doorbell of a queue is looked at after its last work before the guest has to ring again, in microseconds'

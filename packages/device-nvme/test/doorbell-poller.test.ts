@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { AdminOpcode, IoOpcode } from '../src/opcodes.js'
 import { Status } from '../src/status.js'
-import { Harness, IO_CQ, IO_SQ, nextTurn } from './fakes/harness.js'
-import type { HostQueue } from './fakes/harness.js'
+import { Harness, HostQueue, IO_CQ, IO_SQ, nextTurn } from './fakes/harness.js'
 
 let harness: Harness
 let queue: HostQueue
@@ -64,5 +63,34 @@ describe('mapped doorbells', () => {
     harness.controller.clientGone()
     harness.bytes = harness.dma.map(0, memory.length, { memory })
     expect((await queue.run({ opcode: IoOpcode.FLUSH, nsid: 1 })).status).toBe(Status.SUCCESS)
+  })
+})
+
+describe('the doorbells of many queues', () => {
+  it('are all seen, whichever is rung', async () => {
+    harness = new Harness({ mmap: true, queues: 12 })
+    await harness.enable()
+    const pairs: HostQueue[] = []
+    for (let id = 1; id <= 12; id++) {
+      const place = { sq: IO_SQ + id * 0x1000, cq: IO_CQ + id * 0x1000, size: 8 }
+      await harness.createCompletionQueue(id, place.cq, place.size)
+      await harness.createSubmissionQueue(id, place.sq, place.size)
+      pairs.push(new HostQueue(harness, id, place))
+    }
+    for (const pair of [...pairs, ...[...pairs].reverse(), ...pairs]) {
+      expect((await pair.run({ opcode: IoOpcode.FLUSH, nsid: 1 })).status).toBe(Status.SUCCESS)
+    }
+  })
+
+  it('are not those of a queue that was deleted and created again', async () => {
+    for (let round = 0; round < 5; round++) {
+      expect((await queue.run({ opcode: IoOpcode.FLUSH, nsid: 1 })).status).toBe(Status.SUCCESS)
+      await harness.admin.run({ opcode: AdminOpcode.DELETE_IO_SQ, cdw10: 1 })
+      await harness.admin.run({ opcode: AdminOpcode.DELETE_IO_CQ, cdw10: 1 })
+      harness.bytes.fill(0, IO_CQ, IO_CQ + 64 * 16)
+      await harness.createCompletionQueue(1, IO_CQ, 64)
+      await harness.createSubmissionQueue(1, IO_SQ, 64)
+      queue = new HostQueue(harness, 1, { sq: IO_SQ, cq: IO_CQ, size: 64 })
+    }
   })
 })

@@ -8,6 +8,7 @@ export class QueueSet {
   /** The queues there are, for loops over all of them. */
   readonly submissionQueues: SubmissionQueue[] = []
   readonly completionQueues: CompletionQueue[] = []
+  readonly all: (SubmissionQueue | CompletionQueue)[] = []
 
   /** `ioQueueCount`: I/O queue pairs at most. */
   constructor (ioQueueCount: number) {
@@ -31,17 +32,20 @@ export class QueueSet {
   addSubmissionQueue (queue: SubmissionQueue): void {
     this.#submission[queue.id] = queue
     this.submissionQueues.push(queue)
+    this.all.push(queue)
     queue.completionQueue.users.push(queue)
   }
 
   addCompletionQueue (queue: CompletionQueue): void {
     this.#completion[queue.id] = queue
     this.completionQueues.push(queue)
+    this.all.push(queue)
   }
 
   removeSubmissionQueue (queue: SubmissionQueue): void {
     this.#submission[queue.id] = undefined
     this.submissionQueues.splice(this.submissionQueues.indexOf(queue), 1)
+    this.all.splice(this.all.indexOf(queue), 1)
     const { users } = queue.completionQueue
     users.splice(users.indexOf(queue), 1)
     queue.close()
@@ -50,6 +54,7 @@ export class QueueSet {
   removeCompletionQueue (queue: CompletionQueue): void {
     this.#completion[queue.id] = undefined
     this.completionQueues.splice(this.completionQueues.indexOf(queue), 1)
+    this.all.splice(this.all.indexOf(queue), 1)
     queue.close()
   }
 
@@ -61,5 +66,6 @@ export class QueueSet {
     this.#completion.fill(undefined)
     this.submissionQueues.length = 0
     this.completionQueues.length = 0
+    this.all.length = 0
   }
 }

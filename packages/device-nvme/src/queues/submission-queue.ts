@@ -36,6 +36,9 @@ export class SubmissionQueue {
   tail = 0
   /** What the doorbell in memory was when it was looked at last. */
   doorbell = 0
+  /** Its doorbell is looked at in every scan of the poller, which saw it rung in this turn last. */
+  isBusy = false
+  rungInTurn = 0
   /** The host rings it in the shadow buffer. */
   isShadowed = false
   /** What the host was told last to ring after. */

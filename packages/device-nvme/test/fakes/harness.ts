@@ -178,6 +178,7 @@ export class Harness {
       limits: { queues: options.queues ?? 4, entries: options.entries ?? 1024, vectors: options.vectors ?? 65 },
       graceMs: options.graceMs ?? 60_000,
       shadowWatchMs: options.shadowWatchMs ?? 1,
+      poller: { turnMs: 0.5, idleMs: 2, backOffMs: 8 },
       moderatesInterrupts: options.moderatesInterrupts ?? false,
       faultPolicy: options.faultPolicy ?? FaultPolicy.FAULT,
       identity: {
