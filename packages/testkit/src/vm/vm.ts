@@ -17,6 +17,8 @@ export interface Qemu {
   readonly ovmfCode: string
   /** UEFI variables as they are when new: a template to copy. */
   readonly ovmfVariables: string
+  /** How to run `qemu-storage-daemon`, where there is one. */
+  readonly storageDaemon?: readonly string[]
 }
 
 /** What guests boot. */

@@ -1,7 +1,7 @@
 // Finds a QEMU that is new enough, or unpacks one.
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { runCommand } from './command.mjs'
+import { canRun, runCommand } from './command.mjs'
 import { makeDebianRoot } from './debian-root.mjs'
 
 /**
@@ -13,6 +13,7 @@ import { makeDebianRoot } from './debian-root.mjs'
  * @property {string} version Such as `11.1.3`.
  * @property {string} ovmfCode UEFI firmware, read-only.
  * @property {string} ovmfVariables UEFI variables, a template to copy.
+ * @property {readonly string[]} [storageDaemon] How to run `qemu-storage-daemon`, where there is one.
  */
 
 /** vfio-user-pci came with this one. */
@@ -27,7 +28,7 @@ const ovmfPlaces = [
 ]
 
 /** What is unpacked where the machine's own QEMU or firmware does not do. */
-export const qemuPackages = ['qemu-system-x86', 'seabios', 'ovmf']
+export const qemuPackages = ['qemu-system-x86', 'qemu-utils', 'seabios', 'ovmf']
 
 /**
  * @param {string} text What `qemu-system-x86_64 --version` prints.
@@ -82,7 +83,9 @@ export async function findInstalledQemu () {
   const version = await probe(command, {})
   if (version === undefined) return undefined
   const ovmf = await findOvmf('/usr/share')
-  return ovmf && { command, env: {}, version, ...ovmf }
+  if (ovmf === undefined) return undefined
+  const hasDaemon = await canRun('qemu-storage-daemon')
+  return { command, env: {}, version, ...ovmf, ...hasDaemon && { storageDaemon: ['qemu-storage-daemon'] } }
 }
 
 /**
@@ -104,10 +107,9 @@ export async function unpackQemu (folder) {
 export async function findUnpackedQemu (folder) {
   const usr = join(folder, 'usr')
   const libraries = join(usr, 'lib/x86_64-linux-gnu')
+  const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', `${libraries}:${join(usr, 'lib')}`]
   const command = [
-    join(libraries, 'ld-linux-x86-64.so.2'),
-    '--library-path',
-    `${libraries}:${join(usr, 'lib')}`,
+    ...loader,
     join(usr, 'bin/qemu-system-x86_64'),
     '-L',
     join(usr, 'share/qemu'),
@@ -120,5 +122,5 @@ export async function findUnpackedQemu (folder) {
   if (version === undefined || ovmf === undefined) {
     throw new Error(`The QEMU in ${folder} does not run or has no vfio-user-pci. Delete the folder and try again.`)
   }
-  return { command, env, version, ...ovmf }
+  return { command, env, version, ...ovmf, storageDaemon: [...loader, join(usr, 'bin/qemu-storage-daemon')] }
 }
