@@ -1,3 +1,6 @@
+/** What the disk of a guest is on. */
+export type Storage = 'memory' | 'file'
+
 /** What all parts of the suite go by. */
 export interface SuiteOptions {
   /** How often each candidate is measured. */
@@ -6,4 +9,8 @@ export interface SuiteOptions {
   readonly sliceMs: number
   /** Everything there is, in place of what is worth waiting for. */
   readonly isFull: boolean
+  /** What a guest's disks are on: a file in memory, a file on a disk in the page cache. */
+  readonly storages: readonly Storage[]
+  /** How many processors a guest has, and jobs in it, one run for each. */
+  readonly guestCpus: readonly number[]
 }

@@ -61,7 +61,9 @@ const MS_PER_TICK = 10
 export function processorTimeMs (pid: number): number {
   try {
     const threads = readdirSync(`/proc/${pid}/task`)
-    const times = threads.map(thread => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]))
+    const times = threads.map(thread =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
+    )
     return times.reduce((sum, time) => sum + time, 0) / NANOSECONDS_PER_MS
   } catch {
     // The kernel keeps no such statistics, or a thread just ended: what the process used in ticks.

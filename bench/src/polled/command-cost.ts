@@ -23,7 +23,7 @@ export function costOf (cycle: () => number, queueDepth: number, sliceMs: number
 export async function commandCost ({ repetitions, sliceMs }: SuiteOptions): Promise<Section> {
   const rows = []
   for (const queueDepth of [32, 128]) {
-    const rig = ControllerRig.create({ transferBytes: 4 * KIB, queueDepth })
+    await using rig = ControllerRig.create({ transferBytes: 4 * KIB, queueDepth })
     for (const [name, opcode] of [['read', READ], ['write', WRITE]] as const) {
       const figures = await interleave([
         ['device', () => costOf(() => rig.cycle(opcode), queueDepth, sliceMs)],
@@ -51,7 +51,7 @@ export async function commandCost ({ repetitions, sliceMs }: SuiteOptions): Prom
 export async function largeReadCost ({ repetitions, sliceMs }: SuiteOptions): Promise<Section> {
   const transferBytes = 128 * KIB
   const queueDepth = 32
-  const rig = ControllerRig.create({ transferBytes, queueDepth })
+  await using rig = ControllerRig.create({ transferBytes, queueDepth })
   const figures = await interleave([
     ['device', () => costOf(() => rig.cycle(READ), queueDepth, sliceMs)],
     ['copy', () => costOf(() => rig.copyCycle(), queueDepth, sliceMs)]
@@ -61,7 +61,8 @@ export async function largeReadCost ({ repetitions, sliceMs }: SuiteOptions): Pr
   const cells = [spreadOf(speed(device)), spreadOf(speed(copy)), ratioOf(speed(device), speed(copy)), '≥ 0.8']
   return {
     title: 'How fast large reads move',
-    note: 'As above, with 128 KiB and a PRP list for each command, against `set` between the same buffers and nothing ' +
+    note:
+      'As above, with 128 KiB and a PRP list for each command, against `set` between the same buffers and nothing ' +
       'else.',
     columns: ['command', 'device, GB/s', 'copy, GB/s', 'device / copy', 'target'],
     rows: [{ name: '128 KiB read, 32 deep', cells }]

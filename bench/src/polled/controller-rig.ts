@@ -13,6 +13,9 @@ import { CompletionQueue } from '../../../packages/device-nvme/dist/queues/compl
 import { SubmissionQueue } from '../../../packages/device-nvme/dist/queues/submission-queue.js'
 import { BareLoop } from './bare-loop.js'
 
+export const READ = IoOpcode.READ
+export const WRITE = IoOpcode.WRITE
+
 const KIB = 1024
 const MIB = 1024 * KIB
 export const BLOCK_BYTES = 512
@@ -27,6 +30,8 @@ const BARE_COMPLETIONS_AT = 8 * MIB
 const LISTS_AT = 9 * MIB
 const DATA_AT = 16 * MIB
 const PHASE = 1 << 16
+/** Visits of each page at random after which one in a thousand is missing. */
+const WARM_UP_VISITS = 7
 
 /** What the rig is made of. */
 export interface RigOptions {
@@ -56,9 +61,11 @@ interface Pair {
  * A controller on a real DMA manager and a real memory back end, and its host, in this process: a batch of commands is
  * written into the ring, the doorbell is rung, and the controller has its turn.
  */
-export class ControllerRig {
+export class ControllerRig implements AsyncDisposable {
   readonly #options: RigOptions
   readonly #parts: ControllerParts
+  readonly #backend: MemoryBackend
+  readonly #mappings: readonly Mapping[]
   readonly #pairs: Pair[] = []
   readonly #view: DataView
   readonly #words: Uint32Array
@@ -67,9 +74,20 @@ export class ControllerRig {
   #current = 0
   #seed = 1
 
-  private constructor (options: RigOptions, parts: ControllerParts, guest: ArrayBuffer, storage: ArrayBuffer) {
+  private constructor (
+    options: RigOptions,
+    parts: ControllerParts,
+    backend: MemoryBackend,
+    guestMemory: Mapping,
+    storageMemory: Mapping
+  ) {
+    const guest = guestMemory.window(0, guestMemory.byteLength)
+    const storage = storageMemory.window(0, storageMemory.byteLength)
+    touchPages(storage)
     this.#options = options
     this.#parts = parts
+    this.#backend = backend
+    this.#mappings = [guestMemory, storageMemory]
     this.#view = new DataView(guest)
     this.#words = new Uint32Array(guest)
     this.#transfers = Math.floor(storage.byteLength / options.transferBytes)
@@ -84,7 +102,7 @@ export class ControllerRig {
     const regions = options.regions ?? 1
     const guestBytes = DATA_AT + Math.max(pages, regions) * PAGE_BYTES
     const descriptor = createMemoryFile('bench-guest', guestBytes, { seal: true })
-    const guest = Mapping.map(descriptor, 0, guestBytes, { read: true, write: true }).window(0, guestBytes)
+    const guest = Mapping.map(descriptor, 0, guestBytes, { read: true, write: true })
     const dma = new MappedDmaManager(mappedDmaOptions.parse({ regionsMax: 2 ** 17 }), silentRecorder, silentLogger)
     const map = (offset: number, byteLength: number): void => {
       const file = { fileOffset: offset, descriptor: duplicateDescriptor(descriptor) }
@@ -96,10 +114,20 @@ export class ControllerRig {
     const { backend, storage } = openStorage(diskBytes)
     const queuePairs = options.queuePairs ?? 1
     const parts = assemble(dma, backend, queuePairs)
-    const rig = new ControllerRig(options, parts, guest, storage)
+    const rig = new ControllerRig(options, parts, backend, guest, storage)
     for (let id = 1; id <= queuePairs; id++) rig.#addPair(dma, id)
     rig.#writeLists()
+    // What is mapped on first use is in use, with next to no page left out.
+    for (let visits = 0; visits < WARM_UP_VISITS * (options.dataPages ?? 0); visits += options.queueDepth) {
+      rig.cycle(READ)
+    }
     return rig
+  }
+
+  /** Gives the memory back. */
+  async [Symbol.asyncDispose] (): Promise<void> {
+    for (const mapping of this.#mappings) mapping.unmap()
+    await this.#backend[Symbol.asyncDispose]()
   }
 
   /** Submits a batch and has the controller execute it. Returns the milliseconds that the controller took. */
@@ -111,7 +139,7 @@ export class ControllerRig {
     const tail = (pair.tail + this.#options.queueDepth) % RING_ENTRIES
     const startedAtMs = performance.now()
     doorbells.ringTail(pair.submissions, tail)
-    scheduler.run()
+    while (scheduler.run() > 0) { /* A turn ends in time, whatever is left. */ }
     doorbells.ringHead(pair.completions, tail)
     const tookMs = performance.now() - startedAtMs
     this.#check(pair, tail)
@@ -205,18 +233,21 @@ export class ControllerRig {
   }
 }
 
-export const READ = IoOpcode.READ
-export const WRITE = IoOpcode.WRITE
-
 /** A back end that was written everywhere, and its memory: a memory file can be mapped a second time. */
-function openStorage (diskBytes: number): { readonly backend: MemoryBackend, readonly storage: ArrayBuffer } {
+function openStorage (diskBytes: number): { readonly backend: MemoryBackend, readonly storage: Mapping } {
   const before = storageFiles()
   const backend = MemoryBackend.open(diskBytes, { blockSize: BLOCK_BYTES })
   const descriptor = storageFiles().find(each => !before.includes(each))
   if (descriptor === undefined) throw new Error('The memory of the back end is not to be found.')
   const part = new Uint8Array(MIB).fill(7)
   for (let at = 0; at < diskBytes; at += MIB) backend.write(at / BLOCK_BYTES, part)
-  return { backend, storage: Mapping.map(descriptor, 0, diskBytes, { read: true, write: true }).window(0, diskBytes) }
+  return { backend, storage: Mapping.map(descriptor, 0, diskBytes, { read: true, write: true }) }
+}
+
+/** The first access to a page costs more than a command. */
+function touchPages (buffer: ArrayBuffer): void {
+  const bytes = new Uint8Array(buffer)
+  for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = bytes[at]!
 }
 
 function storageFiles (): number[] {
@@ -237,6 +268,8 @@ function assemble (dma: MappedDmaManager, backend: MemoryBackend, queuePairs: nu
     faultPolicy: 'fault',
     graceMs: 1000,
     shadowWatchMs: 0.1,
+    poller: { turnMs: 0.5, idleMs: 2, backOffMs: 8 },
+    moderatesInterrupts: true,
     interrupts: { mode: 'none', vectorCount: 0, trigger: () => undefined, setIntx: () => undefined },
     namespaces: new Namespaces([namespace], 1),
     limits: { queues: queuePairs, entries: 1024, vectors: 1 },

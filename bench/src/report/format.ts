@@ -47,7 +47,9 @@ export function partMarkdown ({ machine, command, takenAt, sections }: PartResul
 function chartMarkdown ({ title, columns, rows, chart }: Section): string[] {
   if (chart === undefined) return []
   const labels = rows.map(({ name }) => `"${name.replaceAll('"', '')}"`)
-  const bars = chart.columns.map(column => `  bar [${rows.map(({ cells }) => barHeight(cells[column - 1])).join(', ')}]`)
+  const bars = chart.columns.map(column =>
+    `  bar [${rows.map(({ cells }) => barHeight(cells[column - 1])).join(', ')}]`
+  )
   const legend = chart.columns.length > 1 ?
     ['', `Bars, from back to front: ${chart.columns.map(column => columns[column]).join(', ')}.`] :
     []
