@@ -12,7 +12,7 @@ const BATCH_MAX = 32
 /** What is used of a ring. */
 export type RequestRing = Pick<
   IoRing,
-  'slotCount' | 'prepareRead' | 'prepareWrite' | 'prepareSync' | 'exchange' | 'onAnswer' | 'close'
+  'slotCount' | 'hasAnswers' | 'prepareRead' | 'prepareWrite' | 'prepareSync' | 'exchange' | 'onAnswer' | 'close'
 >
 
 /** A request that the ring has. */
@@ -50,7 +50,7 @@ export class RingTransfers implements FileTransfers {
     this.#handOver = () => {
       if (this.#prepared > 0) this.#exchange()
     }
-    this.poll = () => this.#freeSlots.length < ring.slotCount && this.#exchange()
+    this.poll = () => (this.#prepared > 0 || ring.hasAnswers) && this.#exchange()
     ring.onAnswer(() => this.#exchange())
   }
 

@@ -44,6 +44,9 @@ function countingRing (slotCount: number): RequestRing {
   ring = made
   return {
     slotCount,
+    get hasAnswers () {
+      return made.hasAnswers
+    },
     prepareRead: (...request) => made.prepareRead(...request),
     prepareWrite: (...request) => made.prepareWrite(...request),
     prepareSync: (slot, fd) => made.prepareSync(slot, fd),

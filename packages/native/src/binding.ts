@@ -47,6 +47,10 @@ export interface NativeMapping {
 
 /** An io_uring inside the addon. */
 export interface NativeIoRing {
+  /** Memory of the rings. While the counters at the two indexes differ there are answers. */
+  readonly counters: Int32Array
+  readonly headIndex: number
+  readonly tailIndex: number
   prepareRead(slot: number, ...transfer: VectorArguments): void
   prepareWrite(slot: number, ...transfer: VectorArguments): void
   prepareSync(slot: number, fd: number): void

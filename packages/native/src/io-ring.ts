@@ -24,10 +24,16 @@ import { addon } from './load-addon.js'
 export class IoRing {
   readonly slotCount: number
   readonly #native: NativeIoRing
+  readonly #counters: Int32Array
+  readonly #headIndex: number
+  readonly #tailIndex: number
 
   private constructor (slotCount: number, native: NativeIoRing) {
     this.slotCount = slotCount
     this.#native = native
+    this.#counters = native.counters
+    this.#headIndex = native.headIndex
+    this.#tailIndex = native.tailIndex
   }
 
   /**
@@ -68,6 +74,12 @@ export class IoRing {
   /** Prepares what `syncFileData` does. Throws as `prepareRead` does. */
   prepareSync (slot: number, fd: number): void {
     this.#native.prepareSync(slot, fd)
+  }
+
+  /** Whether `exchange` would find answers: two loads from memory, which cost a tenth of a call of `exchange`. */
+  get hasAnswers (): boolean {
+    // The kernel moves the tail; the head moves in `exchange` alone.
+    return this.#counters[this.#headIndex] !== Atomics.load(this.#counters, this.#tailIndex)
   }
 
   /**

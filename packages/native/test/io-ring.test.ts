@@ -122,6 +122,20 @@ describe('IoRing', () => {
     expect(targets.map(target => [...target])).toEqual(targets.map((_, slot) => pattern(slot * 16, 16)))
   })
 
+  it('shows without a call whether there are answers', () => {
+    const seen = [ring.hasAnswers]
+    ring.prepareRead(0, fd, [new Uint8Array(4)], [0], [4], 1, 0)
+    ring.prepareRead(1, fd, [new Uint8Array(4)], [0], [4], 1, 0)
+    seen.push(ring.hasAnswers)
+    ring.exchange(new Float64Array(0))
+    while (!ring.hasAnswers);
+    takeNow(2)
+    seen.push(ring.hasAnswers)
+    ring.close()
+    seen.push(ring.hasAnswers)
+    expect(seen).toEqual([false, false, false, false])
+  })
+
   it('uses a slot again and again', () => {
     const target = new Uint8Array(4)
     const seen = Array.from({ length: 1000 }, (_, index) => {

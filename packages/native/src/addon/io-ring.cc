@@ -1,5 +1,7 @@
 #include <cerrno>
 #include <climits>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "arguments.h"
@@ -41,8 +43,9 @@ class IoRing : public Watched {
   static napi_value Close (napi_env env, napi_callback_info info);
 
  private:
-  IoRing (napi_env env, RingQueue* queue, size_t slot_count)
-      : Watched(queue->fd()), env_(env), queue_(queue), slots_(slot_count) {}
+  IoRing (napi_env env, std::shared_ptr<RingQueue> queue, size_t slot_count)
+      : Watched(queue->fd()), env_(env), queue_(std::move(queue)), slots_(slot_count) {}
+  bool ShareCounters (napi_value self) const;
   static napi_value PrepareTransfer (napi_env env, napi_callback_info info, RingOpcode opcode);
   static void OnTeardown (void* data) { static_cast<IoRing*>(data)->Stop(); }
 
@@ -58,7 +61,7 @@ class IoRing : public Watched {
 
   const napi_env env_;
   /** Null once closed. */
-  RingQueue* queue_;
+  std::shared_ptr<RingQueue> queue_;
   std::vector<Slot> slots_;
   /** Weak while no request is busy: the kernel must not be left alone with memory that is gone. */
   napi_ref self_ = nullptr;
@@ -71,7 +74,7 @@ napi_value IoRing::New (napi_env env, napi_callback_info info) {
   if (!call.ReadInteger(0, "The slot count", 1, kSlotsMax, &slot_count)) return nullptr;
   unsigned entries = 1;
   while (entries < slot_count) entries *= 2;
-  RingQueue* queue = nullptr;
+  std::shared_ptr<RingQueue> queue;
   const int error = RingQueue::Create(entries, &queue);
   if (error != 0) return ThrowErrno(env, error, "io_uring_setup");
   auto* ring = new IoRing(env, queue, static_cast<size_t>(slot_count));
@@ -82,13 +85,30 @@ napi_value IoRing::New (napi_env env, napi_callback_info info) {
     delete finalized;
   };
   if (napi_wrap(env, call.self(), ring, finalize, nullptr, &ring->self_) != napi_ok) {
-    delete queue;
     delete ring;
     return nullptr;
   }
   ring->Watched::SetReferenced(false);
   napi_add_env_cleanup_hook(env, OnTeardown, ring);
-  return nullptr;
+  return ring->ShareCounters(call.self()) ? nullptr : ThrowErrno(env, ENOMEM, "io_uring_setup");
+}
+
+/** Lets JavaScript see whether there are answers: `counters` and the indexes of the two to compare. */
+bool IoRing::ShareCounters (napi_value self) const {
+  // The array buffer may outlive the ring. It keeps the memory, and then sees counters that nobody moves.
+  auto* holder = new std::shared_ptr<RingQueue>(queue_);
+  const auto finalize = [] (napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<RingQueue>*>(hint); };
+  const size_t bytes = queue_->memory_bytes();
+  napi_value buffer = nullptr;
+  napi_value counters = nullptr;
+  if (napi_create_external_arraybuffer(env_, queue_->memory(), bytes, finalize, holder, &buffer) != napi_ok ||
+      napi_create_typedarray(env_, napi_int32_array, bytes / sizeof(int32_t), buffer, 0, &counters) != napi_ok) {
+    return false;
+  }
+  napi_set_named_property(env_, self, "counters", counters);
+  SetNumber(env_, self, "headIndex", static_cast<double>(queue_->answer_head_offset() / sizeof(int32_t)));
+  SetNumber(env_, self, "tailIndex", static_cast<double>(queue_->answer_tail_offset() / sizeof(int32_t)));
+  return true;
 }
 
 /** The slot that the first argument names, or null with an exception pending. */
@@ -296,7 +316,8 @@ void IoRing::Stop () {
   napi_remove_env_cleanup_hook(env_, OnTeardown, this);
   CloseWatcher();
   // Where nothing is known of the end of a request, its memory is lost rather than used twice.
-  if (Quiesce()) delete queue_;
+  if (Quiesce()) queue_->Close();
+  else new std::shared_ptr<RingQueue>(queue_);
   queue_ = nullptr;
   fd_ = -1;
 }

@@ -52,11 +52,11 @@ void* MapShared (int fd, size_t bytes, off_t offset) {
 
 }  // namespace
 
-int RingQueue::Create (unsigned entries, RingQueue** result) {
+int RingQueue::Create (unsigned entries, std::shared_ptr<RingQueue>* result) {
   Parameters parameters = {};
   const int fd = static_cast<int>(syscall(kSetupCall, entries, &parameters));
   if (fd < 0) return errno;
-  auto* queue = new RingQueue(fd);
+  const std::shared_ptr<RingQueue> queue(new RingQueue(fd));
   const size_t requests_end = parameters.requests.array + parameters.request_count * sizeof(uint32_t);
   const size_t answers_end = parameters.answers.answers + parameters.answer_count * sizeof(RingAnswer);
   queue->rings_bytes_ = requests_end > answers_end ? requests_end : answers_end;
@@ -67,10 +67,7 @@ int RingQueue::Create (unsigned entries, RingQueue** result) {
     queue->requests_ = static_cast<RingRequest*>(MapShared(fd, queue->requests_bytes_, kRequestsOffset));
     if (queue->rings_ == nullptr || queue->requests_ == nullptr) error = ENOMEM;
   }
-  if (error != 0) {
-    delete queue;
-    return error;
-  }
+  if (error != 0) return error;
   auto* base = static_cast<uint8_t*>(queue->rings_);
   const auto word = [base] (uint32_t offset) { return reinterpret_cast<unsigned*>(base + offset); };
   queue->request_head_ = word(parameters.requests.head);
@@ -91,7 +88,12 @@ int RingQueue::Create (unsigned entries, RingQueue** result) {
 RingQueue::~RingQueue () {
   if (rings_ != nullptr) munmap(rings_, rings_bytes_);
   if (requests_ != nullptr) munmap(requests_, requests_bytes_);
-  close(fd_);
+  Close();
+}
+
+void RingQueue::Close () {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
 }
 
 void RingQueue::Push (const RingRequest& request) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace pcikit {
 
@@ -39,11 +40,14 @@ constexpr uint8_t kRingOnThread = 1 << 4;
 /** IORING_FSYNC_DATASYNC, for RingRequest::operation_flags. */
 constexpr uint32_t kRingDataOnly = 1;
 
-/** Not safe to use from several threads. The descriptor is readable while there are answers. */
+/**
+ * Not safe to use from several threads. The descriptor is readable while there are answers. The memory of the rings
+ * stays until this is deleted, also after Close.
+ */
 class RingQueue {
  public:
   /** Makes one with room for `entries` requests, a power of two, and twice as many answers. Returns 0 or an errno. */
-  static int Create (unsigned entries, RingQueue** result);
+  static int Create (unsigned entries, std::shared_ptr<RingQueue>* result);
   ~RingQueue ();
   RingQueue (const RingQueue&) = delete;
   RingQueue& operator= (const RingQueue&) = delete;
@@ -59,11 +63,22 @@ class RingQueue {
   bool TakeBack (RingRequest* request);
   /** Takes the next answer. False when there is none. */
   bool Pop (RingAnswer* answer);
+  /** Gives the descriptor back. Nothing may be in flight. */
+  void Close ();
+
+  /** The rings, for whoever looks for answers by himself, and where in them the two counters of the answers are. */
+  void* memory () const { return rings_; }
+  size_t memory_bytes () const { return rings_bytes_; }
+  size_t answer_head_offset () const { return OffsetOf(answer_head_); }
+  size_t answer_tail_offset () const { return OffsetOf(answer_tail_); }
 
  private:
   explicit RingQueue (int fd) : fd_(fd) {}
+  size_t OffsetOf (const void* word) const {
+    return static_cast<size_t>(static_cast<const uint8_t*>(word) - static_cast<const uint8_t*>(rings_));
+  }
 
-  const int fd_;
+  int fd_;
   void* rings_ = nullptr;
   size_t rings_bytes_ = 0;
   RingRequest* requests_ = nullptr;
