@@ -67,6 +67,9 @@ async function measure (name: string): Promise<void> {
   writeResult({ part: name, takenAt, machine, command: command.join(' '), sections })
 }
 
+// What was started is ended on exit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const [first, ...others] = positionals
 if (first === 'docs') writeDocs(others)
 else for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) await measure(name)

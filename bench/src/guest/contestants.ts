@@ -5,6 +5,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from 
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Vm } from '@pcikit/testkit/vm'
+import { atExit } from '../processes/at-exit.js'
 import { DeviceProcess } from '../processes/device-process.js'
 import type { Storage } from '../suite-options.js'
 
@@ -38,9 +39,14 @@ export class Contestants implements AsyncDisposable {
   readonly #folder: string
   readonly #devices: DeviceProcess[] = []
   readonly #daemons: ChildProcess[] = []
+  readonly #forget: () => void
 
   private constructor (folder: string) {
     this.#folder = folder
+    this.#forget = atExit(() => {
+      for (const daemon of this.#daemons) daemon.kill('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    })
   }
 
   static async start (vm: Vm, storage: Storage, cpus: number): Promise<Contestants> {
@@ -60,6 +66,7 @@ export class Contestants implements AsyncDisposable {
       daemon.kill('SIGTERM')
       await once(daemon, 'close')
     }
+    this.#forget()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 

@@ -49,7 +49,8 @@ interface FioOutput {
   ]
 }
 
-const RAMP_SECONDS = 0.3
+/** Fractions of seconds would count as none. */
+const RAMP_MS = 300
 const INTERRUPTS =
   "awk '/nvme|virtio|req/ { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+$/) n += $i } END { print n + 0 }' " +
   '/proc/interrupts'
@@ -92,7 +93,7 @@ function commandOf (path: string, job: FioJob, jobs: number, durationMs: number)
   return [
     ...[`fio --name=bench --filename=${path} --ioengine=libaio --direct=1 --rw=${job.pattern} --bs=${job.blockSize}`],
     ...[`--iodepth=${job.queueDepth} --numjobs=${jobs} --group_reporting --size=${DISK_MIB}m --time_based`],
-    ...[`--runtime=${durationMs / 1000} --ramp_time=${RAMP_SECONDS} --norandommap --randrepeat=0`],
+    ...[`--runtime=${durationMs}ms --ramp_time=${RAMP_MS}ms --norandommap --randrepeat=0`],
     '--percentile_list=50:99:99.9 --output-format=json 2>/dev/null'
   ].join(' ')
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { closeDescriptor, createMemoryFile, Mapping } from '@pcikit/native'
 import { onCore } from '../measure/processor.js'
+import { atExit } from '../processes/at-exit.js'
 import { pingWord, pongWord, SHARED_BYTES } from './ping-pong-layout.js'
 
 const PARTNER = fileURLToPath(new URL('ping-pong-partner.js', import.meta.url))
@@ -17,12 +18,14 @@ export class PingPong implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #mapping: Mapping
   readonly #words: Uint32Array
+  readonly #forget: () => void
   #round = 0
 
   private constructor (child: ChildProcess, mapping: Mapping) {
     this.#child = child
     this.#mapping = mapping
     this.#words = new Uint32Array(mapping.window(0, SHARED_BYTES))
+    this.#forget = atExit(() => void child.kill('SIGKILL'))
   }
 
   static async start (core: number | undefined): Promise<PingPong> {
@@ -54,6 +57,7 @@ export class PingPong implements AsyncDisposable {
   async [Symbol.asyncDispose] (): Promise<void> {
     this.#child.kill('SIGTERM')
     await once(this.#child, 'close')
+    this.#forget()
     this.#mapping.unmap()
   }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CONTROLLER_SOCKET } from '@pcikit/testkit'
 import { onCore } from '../measure/processor.js'
+import { atExit } from './at-exit.js'
 
 /** The built command. */
 export const PCIKIT = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url))
@@ -32,6 +33,7 @@ export class DeviceProcess implements AsyncDisposable {
   readonly folder: string
   readonly #process: ChildProcess
   readonly #closed: Promise<unknown>
+  readonly #forget: () => void
   #output = ''
 
   private constructor (options: DeviceProcessOptions) {
@@ -49,6 +51,10 @@ export class DeviceProcess implements AsyncDisposable {
       this.#output += text
     })
     this.#closed = once(this.#process, 'close')
+    this.#forget = atExit(() => {
+      this.#process.kill('SIGKILL')
+      rmSync(this.folder, { recursive: true, force: true })
+    })
   }
 
   /** Starts the program and waits until it serves. */
@@ -97,6 +103,7 @@ export class DeviceProcess implements AsyncDisposable {
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), 10_000)
     await this.end()
     clearTimeout(timer)
+    this.#forget()
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
