@@ -1,3 +1,4 @@
+import { copyBytes } from '@pcikit/native'
 import { bench, describe } from 'vitest'
 import { MemoryBackend } from '../src/index.js'
 
@@ -76,6 +77,7 @@ describe.each([['1 MiB, which the cache holds', MIB], ['256 MiB, which it does n
         target.set(views[at / PAGE]!, place)
       })
     )
+    bench('copyBytes(), which leaves nothing behind', each((at, place) => copyBytes(target, place, storage, at, PAGE)))
     bench(
       'Buffer.copy()',
       each((at, place) => {

@@ -52,7 +52,7 @@ export class MemoryBackend implements BlockBackend {
   read (lba: number, target: BlockBuffers): void {
     this.#guard.assertRead(lba, target)
     let at = lba * this.blockSize
-    if (target instanceof Uint8Array) {
+    if (ArrayBuffer.isView(target)) {
       this.#memory.read(at, target, 0, target.byteLength)
       return
     }
@@ -66,7 +66,7 @@ export class MemoryBackend implements BlockBackend {
   write (lba: number, source: BlockBuffers): void {
     this.#guard.assertWrite(lba, source)
     let at = lba * this.blockSize
-    if (source instanceof Uint8Array) {
+    if (ArrayBuffer.isView(source)) {
       this.#memory.write(at, source, 0, source.byteLength)
       return
     }

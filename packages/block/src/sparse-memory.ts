@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs'
-import { AllocateMode, closeDescriptor, createMemoryFile, fileAllocate, Mapping } from '@pcikit/native'
-import { PAGE_BYTES, PageViews } from './page-views.js'
-import { SourceViews } from './source-views.js'
+import { AllocateMode, closeDescriptor, copyBytes, createMemoryFile, fileAllocate, Mapping } from '@pcikit/native'
+
+/** The page of the processor, in bytes. */
+export const PAGE_BYTES = 4096
 
 /** The memory is seen through windows of this many bytes, because a typed array ends at 4 GiB on Node 20. */
 const WINDOW_BYTES = 0x4000_0000
@@ -28,11 +29,7 @@ export class SparseMemory {
   readonly #byteLength: number
   readonly #mapping: Mapping
   readonly #windows: (Uint8Array | undefined)[]
-  /** The buffers of the windows. Asking a typed array for its buffer costs about 50 ns. */
-  readonly #buffers: (ArrayBuffer | undefined)[]
   readonly #written: Uint8Array
-  readonly #views: PageViews
-  readonly #sourceViews: SourceViews
 
   constructor (name: string, byteLength: number) {
     const pageCount = Math.ceil(byteLength / PAGE_BYTES)
@@ -46,10 +43,7 @@ export class SparseMemory {
     }
     const windowCount = Math.ceil(this.#byteLength / WINDOW_BYTES)
     this.#windows = new Array<Uint8Array | undefined>(windowCount).fill(undefined)
-    this.#buffers = new Array<ArrayBuffer | undefined>(windowCount).fill(undefined)
     this.#written = new Uint8Array(pageCount)
-    this.#views = new PageViews()
-    this.#sourceViews = new SourceViews()
   }
 
   /** How many bytes of memory the system has given. */
@@ -57,14 +51,19 @@ export class SparseMemory {
     return fstatSync(this.#fd).blocks * 512
   }
 
-  /** Copies `[at, at + length)` to `offset` of `target`. */
+  /** Copies `[at, at + length)` to `offset` of `target`, run by run of pages that were written, or were not. */
   read (at: number, target: Uint8Array, offset: number, length: number): void {
-    const page = Math.floor(at / PAGE_BYTES)
-    if (length === PAGE_BYTES && at === page * PAGE_BYTES && this.#written[page] === 1) {
-      const index = Math.floor(at / WINDOW_BYTES)
-      target.set(this.#views.view(page, this.#bufferOf(index), at - index * WINDOW_BYTES), offset)
-    } else {
-      this.#readRuns(at, target, offset, length)
+    let done = 0
+    while (done < length) {
+      const position = at + done
+      const run = this.#runLength(position, length - done)
+      if (this.#written[Math.floor(position / PAGE_BYTES)] === 1) {
+        const index = Math.floor(position / WINDOW_BYTES)
+        copyBytes(target, offset + done, this.#windowOf(index), position - index * WINDOW_BYTES, run)
+      } else {
+        target.fill(0, offset + done, offset + done + run)
+      }
+      done += run
     }
   }
 
@@ -75,7 +74,7 @@ export class SparseMemory {
       const index = Math.floor((at + done) / WINDOW_BYTES)
       const inWindow = at + done - index * WINDOW_BYTES
       const part = Math.min(length - done, WINDOW_BYTES - inWindow)
-      this.#windowOf(index).set(this.#sourceViews.view(source, offset + done, part), inWindow)
+      copyBytes(this.#windowOf(index), inWindow, source, offset + done, part)
       done += part
     }
     const endPage = Math.ceil((at + length) / PAGE_BYTES)
@@ -111,22 +110,6 @@ export class SparseMemory {
     closeDescriptor(this.#fd)
   }
 
-  /** Copies run by run of pages that were written, or were not. */
-  #readRuns (at: number, target: Uint8Array, offset: number, length: number): void {
-    let done = 0
-    while (done < length) {
-      const position = at + done
-      const run = this.#runLength(position, length - done)
-      if (this.#written[Math.floor(position / PAGE_BYTES)] === 1) {
-        const index = Math.floor(position / WINDOW_BYTES)
-        target.set(new Uint8Array(this.#bufferOf(index), position - index * WINDOW_BYTES, run), offset + done)
-      } else {
-        target.fill(0, offset + done, offset + done + run)
-      }
-      done += run
-    }
-  }
-
   /** How many of the `length` bytes from `at` on are in pages like the first one, and in one window. */
   #runLength (at: number, length: number): number {
     const end = Math.min(at + length, (Math.floor(at / WINDOW_BYTES) + 1) * WINDOW_BYTES)
@@ -153,15 +136,9 @@ export class SparseMemory {
     return this.#windows[index] ?? this.#openWindow(index)
   }
 
-  #bufferOf (index: number): ArrayBuffer {
-    return this.#buffers[index] ?? this.#openWindow(index).buffer
-  }
-
-  #openWindow (index: number): Uint8Array<ArrayBuffer> {
+  #openWindow (index: number): Uint8Array {
     const start = index * WINDOW_BYTES
-    const buffer = this.#mapping.window(start, Math.min(WINDOW_BYTES, this.#byteLength - start))
-    const window = new Uint8Array(buffer)
-    this.#buffers[index] = buffer
+    const window = new Uint8Array(this.#mapping.window(start, Math.min(WINDOW_BYTES, this.#byteLength - start)))
     this.#windows[index] = window
     return window
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { PAGE_BYTES } from '../src/page-views.js'
+import { PAGE_BYTES } from '../src/sparse-memory.js'
 import { SparseMemory } from '../src/sparse-memory.js'
 
 const GIB = 1024 ** 3

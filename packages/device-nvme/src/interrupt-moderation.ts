@@ -3,10 +3,10 @@ import type { InterruptGate } from './interrupt-gate.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
 
 /** A host that consumed nothing for so long after an interrupt gets another one for what came meanwhile. */
-const TOLD_MS = 1
+const TOLD_MS = 5
 /** How long completions wait for more at least, and at most. */
 const WAIT_MIN_MS = 0.02
-const WAIT_MAX_MS = 0.25
+const WAIT_MAX_MS = 1
 /** Gaps by which the host may be late before it counts as having stopped. */
 const GAPS_WAITED = 3
 /** A longer one is a pause, and says nothing about the next. */

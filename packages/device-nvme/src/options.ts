@@ -1,5 +1,5 @@
 import { FaultPolicy } from '@pcikit/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { PAGE_BYTES_MIN } from './registers.js'
 
 /** Largest number of I/O queue pairs. */
@@ -49,9 +49,9 @@ export const nvmeOptionsSchema = z.strictObject({
     .describe('with doorbells mmap, how long doorbells are polled after the last work, in microseconds'),
   pollBackOffMs: z.number().int().min(1).max(1000).default(8)
     .describe('with doorbells mmap, how often an idle device looks at the doorbells, in milliseconds'),
-  shadowWatchUs: z.number().int().min(0).max(1_000_000).default(100)
+  shadowWatchUs: z.number().int().min(0).max(1_000_000).default(1000)
     .describe(
-      'with doorbells trap, how long the shadow doorbell of a queue is looked at after its last work before the guest has to ring again, in microseconds'
+      'with doorbells trap, how long at most the shadow doorbell of a queue is looked at after its last work before the guest has to ring again, in microseconds; a queue whose guest takes longer is not looked at'
     ),
   interruptModeration: z.enum(['adaptive', 'off']).default('adaptive')
     .describe(

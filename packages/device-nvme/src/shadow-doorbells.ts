@@ -8,16 +8,16 @@ import { ShadowBuffers } from './shadow-buffers.js'
 
 type Queue = SubmissionQueue | CompletionQueue
 
-/** A queue that was watched for nothing so often is not watched. */
-const MISSES_MAX = 4
-/** How often it is not, before it is tried again. */
-const UNWATCHED_MAX = 64
+/** How much longer than its host took last a queue is watched. */
+const PATIENCE = 1.5
+/** A queue is watched for so long at least, or not at all. */
+const WATCH_MIN_MS = 0.005
 
 /** What shadow doorbells work with. */
 export interface ShadowSurroundings {
   readonly dma: DmaSpace
   readonly queues: QueueSet
-  /** How long a queue is watched after its last work. 0: its host is asked to ring as soon as there is none. */
+  /** How long a queue is watched at most after its last work. 0: its host is asked to ring as soon as there is none. */
   readonly watchMs: number
   /** Doorbells that the controller has. */
   readonly doorbellCount: number
@@ -90,6 +90,7 @@ export class ShadowDoorbells implements DoorbellWatch {
       surroundings.ring(number, value)
       return
     }
+    if (!(queue instanceof CompletionQueue)) this.#learn(queue)
     const isFound = this.#lookAt(buffers, queue)
     // A register follows the shadow. One that comes late must not take the queue back, so what is seen in the shadow
     // counts where there is something to see.
@@ -128,7 +129,8 @@ export class ShadowDoorbells implements DoorbellWatch {
       const user = queue.users[index]!
       if (!user.isAnswered) continue
       user.isAnswered = false
-      if (!user.isShadowed || !this.#isWorthwhile(user)) continue
+      user.busyAtMs = nowMs
+      if (!user.isShadowed || user.watchMs === 0) continue
       if (user.isWatched || this.#disarm(buffers, user)) this.#watch(user, nowMs)
     }
   }
@@ -175,18 +177,18 @@ export class ShadowDoorbells implements DoorbellWatch {
   }
 
   #watch (queue: SubmissionQueue, nowMs: number): void {
-    queue.watchedUntilMs = nowMs + this.#surroundings.watchMs
+    queue.busyAtMs = nowMs
     if (queue.isWatched) return
     queue.isWatched = true
     this.#watched.push(queue)
     this.#surroundings.onWatch()
   }
 
-  /** Whether the host of a queue is likely to go on while it is watched. Some take longer than it pays to wait. */
-  #isWorthwhile (queue: SubmissionQueue): boolean {
-    if (queue.misses < MISSES_MAX) return true
-    queue.misses = queue.misses < MISSES_MAX + UNWATCHED_MAX ? queue.misses + 1 : MISSES_MAX - 1
-    return false
+  /** The host rang, so the queue was not watched. It is from now on if that would have seen it; it is less if not. */
+  #learn (queue: SubmissionQueue): void {
+    const gapMs = (performance.now() - queue.busyAtMs) * PATIENCE
+    if (gapMs <= this.#surroundings.watchMs) queue.watchMs = Math.max(queue.watchMs, gapMs)
+    else queue.watchMs = queue.watchMs > WATCH_MIN_MS ? queue.watchMs / 2 : 0
   }
 
   /** Whether a queue is to be watched any longer. */
@@ -197,12 +199,9 @@ export class ShadowDoorbells implements DoorbellWatch {
       return false
     }
     if (queue.doorbell === seen) {
-      if (nowMs < queue.watchedUntilMs || this.#arm(buffers, queue)) return true
-      if (queue.misses < MISSES_MAX) queue.misses++
-      return false
+      return nowMs - queue.busyAtMs < queue.watchMs || this.#arm(buffers, queue)
     }
-    queue.misses = 0
-    queue.watchedUntilMs = nowMs + this.#surroundings.watchMs
+    queue.busyAtMs = nowMs
     // An event index that stays would be passed once in each lap.
     const passed = (queue.tail - queue.eventIndex + queue.size) % queue.size
     if (passed > queue.size / 2) this.#disarm(buffers, queue)

@@ -108,7 +108,15 @@ export interface NativeBinding {
   adoptEventFd(fd: number): void
   signalEventFd(fd: number, value: number): number
   readEventFd(fd: number): number
+  yieldProcessor(): void
   repairedFaultCount(): number
+  readonly copyBytes: (
+    target: Uint8Array,
+    targetOffset: number,
+    source: Uint8Array,
+    sourceOffset: number,
+    length: number
+  ) => void
   readonly readVector: VectorCall<Promise<number>>
   readonly writeVector: VectorCall<Promise<number>>
   readonly readVectorNow: VectorCall<number, [mayWait: boolean]>

@@ -28,3 +28,11 @@ export function signalEventFd (fd: number, value = 1): number {
 export function readEventFd (fd: number): number {
   return addon().readEventFd(fd)
 }
+
+/**
+ * Lets whoever else is ready have the processor first, by sched_yield(2). A program that spins calls it when it has
+ * woken somebody, who may otherwise have to wait until the program's time is up: that can take milliseconds.
+ */
+export function yieldProcessor (): void {
+  addon().yieldProcessor()
+}

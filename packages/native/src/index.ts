@@ -20,6 +20,7 @@
  * @packageDocumentation
  */
 
+export { copyBytes } from './copy-bytes.js'
 export {
   closeDescriptor,
   describeDescriptor,
@@ -29,7 +30,7 @@ export {
   duplicateDescriptor,
   watchDescriptor
 } from './descriptor.js'
-export { adoptEventFd, createEventFd, readEventFd, signalEventFd } from './event-fd.js'
+export { adoptEventFd, createEventFd, readEventFd, signalEventFd, yieldProcessor } from './event-fd.js'
 export {
   AllocateMode,
   blockDeviceSize,

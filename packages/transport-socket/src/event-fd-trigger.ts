@@ -1,5 +1,5 @@
 import type { IrqTrigger } from '@pcikit/core'
-import { closeDescriptor, signalEventFd } from '@pcikit/native'
+import { closeDescriptor, signalEventFd, yieldProcessor } from '@pcikit/native'
 
 /** An interrupt that is told by adding one to an eventfd of the client. It owns the descriptor. */
 export class EventFdTrigger implements IrqTrigger {
@@ -11,7 +11,10 @@ export class EventFdTrigger implements IrqTrigger {
 
   /** A counter that is full stands for interrupts nobody took yet: one more would tell nothing new. */
   signal (): void {
-    if (this.#descriptor >= 0) signalEventFd(this.#descriptor)
+    if (this.#descriptor < 0) return
+    signalEventFd(this.#descriptor)
+    // A device that polls would go on with its turn, on the processor on which the client was to wake up.
+    yieldProcessor()
   }
 
   close (): void {

@@ -100,7 +100,9 @@ export class CompletionQueue {
 
   /** Entries in the ring that the host has not consumed. */
   get used (): number {
-    return (this.#tail + this.#inDoubt - this.head + this.size) % this.size
+    const used = this.#tail + this.#inDoubt - this.head
+    if (used < 0) return used + this.size
+    return used < this.size ? used : used - this.size
   }
 
   /** How many more commands may be fetched for this queue. */
@@ -209,7 +211,8 @@ export class CompletionQueue {
 
   /** Entries in the ring that the host has not consumed and that it has for certain. */
   get #ringed (): number {
-    return (this.#tail - this.head + this.size) % this.size
+    const ringed = this.#tail - this.head
+    return ringed < 0 ? ringed + this.size : ringed
   }
 
   /** All but the last word, which carries the phase tag. */

@@ -47,11 +47,12 @@ export class SubmissionQueue {
   isAsking = false
   /** Another one is to follow. */
   isAskDue = false
-  /** Its shadow doorbell is looked at in every turn, until `watchedUntilMs` at least. */
+  /** Its shadow doorbell is looked at in every turn. */
   isWatched = false
-  watchedUntilMs = 0
-  /** How often in a row it was watched for nothing, and then how often it was not watched for that reason. */
-  misses = 0
+  /** When it had something new last, or was told of completions. */
+  busyAtMs = 0
+  /** For how long it is watched after its last work, as its host has shown to be of use. */
+  watchMs = 0
   /** Completions of it were written since this was cleared. */
   isAnswered = false
   /** Commands fetched and not completed. */

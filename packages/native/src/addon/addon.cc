@@ -13,6 +13,7 @@ NAPI_MODULE_INIT() {
   ExportDescriptors(env, exports);
   ExportEventFd(env, exports);
   ExportMapping(env, exports);
+  ExportCopy(env, exports);
   ExportVectorIo(env, exports);
   ExportIoRing(env, exports);
   ExportFileControl(env, exports);

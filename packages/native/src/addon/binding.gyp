@@ -16,6 +16,7 @@
         'fault-guard.cc',
         'mapped-range.cc',
         'mapping.cc',
+        'copy.cc',
         'segments.cc',
         'vector-io.cc',
         'ring-queue.cc',

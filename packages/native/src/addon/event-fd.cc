@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -66,6 +67,12 @@ napi_value SignalEventFd (napi_env env, napi_callback_info info) {
   return Integer(env, result < 0 ? -errno : 0);
 }
 
+/** yieldProcessor() */
+napi_value YieldProcessor (napi_env, napi_callback_info) {
+  sched_yield();
+  return nullptr;
+}
+
 /** readEventFd(fd): the count, which the read resets to zero, or a negative errno. */
 napi_value ReadEventFd (napi_env env, napi_callback_info info) {
   const Call call(env, info);
@@ -89,6 +96,7 @@ void ExportEventFd (napi_env env, napi_value exports) {
   ExportFunction(env, exports, "adoptEventFd", AdoptEventFd);
   ExportFunction(env, exports, "signalEventFd", SignalEventFd);
   ExportFunction(env, exports, "readEventFd", ReadEventFd);
+  ExportFunction(env, exports, "yieldProcessor", YieldProcessor);
 }
 
 }  // namespace pcikit

@@ -13,6 +13,7 @@ void ExportDescriptorWatch (napi_env env, napi_value exports);
 void ExportDescriptors (napi_env env, napi_value exports);
 void ExportEventFd (napi_env env, napi_value exports);
 void ExportMapping (napi_env env, napi_value exports);
+void ExportCopy (napi_env env, napi_value exports);
 void ExportVectorIo (napi_env env, napi_value exports);
 void ExportIoRing (napi_env env, napi_value exports);
 void ExportFileControl (napi_env env, napi_value exports);
