@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { container as root } from 'tsyringe'
+import { container as root, injectable } from 'tsyringe'
 import type { DependencyContainer } from 'tsyringe'
 import { PcikitError } from '../errors.js'
 import type { Provider } from '../plugin.js'
@@ -74,6 +74,8 @@ export class Scope {
   build<T> (what: string, provider: Provider<T>): T {
     this.#assertOpen()
     if ('useFactory' in provider) return provider.useFactory(this.#container)
+    // The plugin's copy of tsyringe may be another one: what @inject() noted is on the class, where every copy sees it.
+    if (typeof provider.useClass === 'function') injectable()(provider.useClass)
     try {
       return this.#container.resolve<T>(provider.useClass)
     } catch (error) {
@@ -147,8 +149,8 @@ export class Scope {
     if (!message.includes('TypeInfo not known')) return error
     return new PcikitError(
       'PCIKIT_PLUGIN_INVALID',
-      `${what} cannot be built: its class is not marked @injectable(), or by another copy of tsyringe. ` +
-        'Mark it, and make sure that the application installs a single version of tsyringe.',
+      `${what} cannot be built: its constructor has parameters without @inject(). Mark each with the token of what ` +
+        'it wants.',
       { cause: error }
     )
   }

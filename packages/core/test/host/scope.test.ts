@@ -1,4 +1,6 @@
+import { createRequire } from 'node:module'
 import { createToken } from '@pcikit/core'
+import type * as tsyringe from 'tsyringe'
 import { inject, injectable } from 'tsyringe'
 import { describe, expect, it } from 'vitest'
 import { Scope } from '../../src/host/scope.js'
@@ -28,6 +30,25 @@ describe('Scope', () => {
     const device = host.child('device').setValue(COLOUR, 'red')
     expect(host.build('a painter', { useClass: Painter }).colour).toBe('blue')
     expect(device.build('a painter', { useClass: Painter }).colour).toBe('red')
+  })
+
+  it('builds a service that another copy of tsyringe marked', () => {
+    const require = createRequire(import.meta.url)
+    for (const file of Object.keys(require.cache)) {
+      if (file.includes('/tsyringe/')) Reflect.deleteProperty(require.cache, file)
+    }
+    const other = require('tsyringe') as typeof tsyringe
+    expect(other.injectable).not.toBe(injectable)
+    class Stranger {
+      readonly colour: string
+      constructor (colour: string) {
+        this.colour = colour
+      }
+    }
+    other.inject(COLOUR)(Stranger, undefined, 0)
+    other.injectable<Stranger>()(Stranger)
+    const scope = Scope.root('host').setValue(COLOUR, 'green')
+    expect(scope.build('a stranger', { useClass: Stranger }).colour).toBe('green')
   })
 
   it('keeps what is registered in one root out of the other', () => {
