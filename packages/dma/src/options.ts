@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The options of {@link MappedDmaManager}, with their defaults. */
 export const mappedDmaOptions = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { DEFAULT_TRANSFER_BYTES } from './protocol.js'
 
 const MODE_MAX = 0o777
