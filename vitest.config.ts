@@ -3,19 +3,29 @@ import { defineConfig } from 'vitest/config'
 
 const packages = fileURLToPath(new URL('packages', import.meta.url))
 
+/** For the tests that run the built command. */
+const command = fileURLToPath(new URL('test/bundled-command.ts', import.meta.url))
+
 /** Tests run against the sources: `@pcikit/core/host` is packages/core/src/host/index.ts. */
 const alias = [
   { find: /^@pcikit\/([a-z-]+)$/, replacement: `${packages}/$1/src/index.ts` },
   { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/src/$2/index.ts` }
 ]
 
-function project (name: string, include: string[], options: { testTimeout?: number, serial?: boolean } = {}) {
+interface ProjectOptions {
+  readonly testTimeout?: number
+  readonly serial?: boolean
+  readonly globalSetup?: string
+}
+
+function project (name: string, include: string[], options: ProjectOptions = {}) {
   return {
     resolve: { alias },
     test: {
       name,
       include,
       pool: 'forks' as const,
+      ...(options.globalSetup === undefined ? {} : { globalSetup: options.globalSetup }),
       testTimeout: options.testTimeout ?? 10_000,
       hookTimeout: options.testTimeout ?? 10_000,
       fileParallelism: options.serial !== true
@@ -35,7 +45,7 @@ export default defineConfig({
       },
       project('compliance', ['packages/*/test/**/compliance.test.ts']),
       project('fuzz', ['packages/*/test/**/*.fuzz.ts'], { testTimeout: 180_000 }),
-      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000, globalSetup: command }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
       {
         resolve: { alias },
@@ -45,7 +55,7 @@ export default defineConfig({
           benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'bench/**/*.bench.ts'] }
         }
       },
-      project('vm', ['test/vm/**/*.test.ts'], { testTimeout: 600_000, serial: true })
+      project('vm', ['test/vm/**/*.test.ts'], { testTimeout: 600_000, serial: true, globalSetup: command })
     ]
   }
 })

@@ -12,7 +12,7 @@ const leaveKey = '\x1d'
 
 async function startDevice (socket) {
   const device = ['run', 'nvme', '--socket', socket, '--backend', 'memory:1GiB', '--log-level', 'warn']
-  const child = spawn(process.execPath, [`${root}packages/cli/dist/main.js`, ...device], {
+  const child = spawn(process.execPath, [`${root}packages/cli/dist/pcikit.js`, ...device], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   // The command says how to attach the device once it accepts clients.

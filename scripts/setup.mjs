@@ -44,6 +44,7 @@ export async function setUp () {
   const firstBuild = !existsSync(`${root}packages/cli/dist/main.js`)
   if (firstBuild) say('building the packages (once)')
   await must('Building the packages', 'tsc', ['-b'], { stdio: ['ignore', process.stderr, process.stderr] })
+  await must('Bundling the command', process.execPath, ['scripts/bundle-command.mjs'])
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await setUp()

@@ -6,4 +6,4 @@ import { setUp } from './setup.mjs'
 const given = process.argv.slice(2)
 await setUp()
 const parameters = given.length > 0 ? given : ['run', 'nvme', '--socket', './nvme.sock', '--backend', 'memory:1GiB']
-process.exitCode = await run(process.execPath, ['packages/cli/dist/main.js', ...parameters])
+process.exitCode = await run(process.execPath, ['packages/cli/dist/pcikit.js', ...parameters])

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../packages/cli/dist/pcikit.js', import.meta.url))
 /** Only ends what hangs. */
 const START_TIMEOUT_MS = 60_000
 
