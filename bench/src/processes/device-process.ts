@@ -8,8 +8,10 @@ import { CONTROLLER_SOCKET } from '@pcikit/testkit'
 import { onCore } from '../measure/processor.js'
 import { atExit } from './at-exit.js'
 
-/** The built command. */
-export const PCIKIT = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url))
+/** The command as it is published. */
+const PCIKIT = fileURLToPath(new URL('../../../packages/cli/dist/pcikit.js', import.meta.url))
+/** The command in its many files, whose names say where in the sources something happens. */
+export const PCIKIT_IN_FILES = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url))
 
 /** What `--trace-gc` prints. */
 const ENGINE_OUTPUT = /^\[\d+:/

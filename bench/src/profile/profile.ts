@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { takeCores } from '../measure/processor.js'
 import type { Cores } from '../measure/processor.js'
 import { PolledDevice } from '../polled/polled-device.js'
+import { PCIKIT_IN_FILES } from '../processes/device-process.js'
 import type { Section } from '../report/section.js'
 import type { SuiteOptions } from '../suite-options.js'
 import { megamorphicSites } from './inline-caches.js'
@@ -121,7 +122,11 @@ interface ProfiledLoad {
 }
 
 async function underLoad<T> ({ options, pattern, durationMs, cores }: ProfiledLoad, use: (run: Run) => T): Promise<T> {
-  await using device = await PolledDevice.start({ nodeOptions: options, core: cores?.device })
+  await using device = await PolledDevice.start({
+    program: PCIKIT_IN_FILES,
+    nodeOptions: options,
+    core: cores?.device
+  })
   await device.fill()
   const load = await device.load({ queueDepth: QUEUE_DEPTH, transferBytes: TRANSFER_BYTES })
   load.run({ ...pattern, durationMs: WARM_UP_MS })
