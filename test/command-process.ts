@@ -24,8 +24,8 @@ export class CommandProcess implements AsyncDisposable {
   #stdout = ''
   #stderr = ''
 
-  private constructor (words: readonly string[]) {
-    this.#process = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  private constructor (words: readonly string[], nodeOptions: readonly string[] = []) {
+    this.#process = spawn(process.execPath, [...nodeOptions, MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text
     })
@@ -45,8 +45,12 @@ export class CommandProcess implements AsyncDisposable {
    *
    * @throws When it ends before, or does not in time; the message has what it logged.
    */
-  static async serve (socketPath: string, words: readonly string[] = []): Promise<CommandProcess> {
-    const command = new CommandProcess(['run', 'nvme', '--socket', socketPath, ...words])
+  static async serve (
+    socketPath: string,
+    words: readonly string[] = [],
+    nodeOptions: readonly string[] = []
+  ): Promise<CommandProcess> {
+    const command = new CommandProcess(['run', 'nvme', '--socket', socketPath, ...words], nodeOptions)
     // It says how to attach the device once it accepts clients.
     const serving = once(command.#process.stdout, 'data', { signal: AbortSignal.timeout(START_TIMEOUT_MS) })
     const isServing = await Promise.race([serving.then(() => true, () => false), command.#closed.then(() => false)])

@@ -19,9 +19,10 @@ export function startCommand (cleanup: Cleanup, words: readonly string[]): Comma
 export async function serveCommand (
   cleanup: Cleanup,
   path: string,
-  words: readonly string[] = []
+  words: readonly string[] = [],
+  nodeOptions: readonly string[] = []
 ): Promise<CommandProcess> {
-  return cleanup.add(await CommandProcess.serve(path, words), command => command[Symbol.asyncDispose]())
+  return cleanup.add(await CommandProcess.serve(path, words, nodeOptions), command => command[Symbol.asyncDispose]())
 }
 
 /** Starts `pcikit run nvme` on a socket of its own and waits until it serves. The process ends with the test. */
