@@ -51,19 +51,14 @@ export class SparseMemory {
     return fstatSync(this.#fd).blocks * 512
   }
 
-  /** Copies `[at, at + length)` to `offset` of `target`, run by run of pages that were written, or were not. */
+  /** Copies `[at, at + length)` to `offset` of `target`. */
   read (at: number, target: Uint8Array, offset: number, length: number): void {
-    let done = 0
-    while (done < length) {
-      const position = at + done
-      const run = this.#runLength(position, length - done)
-      if (this.#written[Math.floor(position / PAGE_BYTES)] === 1) {
-        const index = Math.floor(position / WINDOW_BYTES)
-        copyBytes(target, offset + done, this.#windowOf(index), position - index * WINDOW_BYTES, run)
-      } else {
-        target.fill(0, offset + done, offset + done + run)
-      }
-      done += run
+    const page = Math.floor(at / PAGE_BYTES)
+    if (at + length <= (page + 1) * PAGE_BYTES && this.#written[page] === 1) {
+      const index = Math.floor(at / WINDOW_BYTES)
+      copyBytes(target, offset, this.#windowOf(index), at - index * WINDOW_BYTES, length)
+    } else {
+      this.#readRuns(at, target, offset, length)
     }
   }
 
@@ -108,6 +103,22 @@ export class SparseMemory {
   close (): void {
     this.#mapping.unmap()
     closeDescriptor(this.#fd)
+  }
+
+  /** Copies run by run of pages that were written, or were not. */
+  #readRuns (at: number, target: Uint8Array, offset: number, length: number): void {
+    let done = 0
+    while (done < length) {
+      const position = at + done
+      const run = this.#runLength(position, length - done)
+      if (this.#written[Math.floor(position / PAGE_BYTES)] === 1) {
+        const index = Math.floor(position / WINDOW_BYTES)
+        copyBytes(target, offset + done, this.#windowOf(index), position - index * WINDOW_BYTES, run)
+      } else {
+        target.fill(0, offset + done, offset + done + run)
+      }
+      done += run
+    }
   }
 
   /** How many of the `length` bytes from `at` on are in pages like the first one, and in one window. */

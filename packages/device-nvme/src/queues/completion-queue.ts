@@ -163,11 +163,29 @@ export class CompletionQueue {
         this.fault = window.fault
         return this.fault === DmaFault.NONE ? count + this.#send(later) : count
       }
-      this.#write(this.#first, window.view, window.position)
-      Atomics.store(window.words, (window.position + CompletionLayout.statusWord.offset) >>> 2, this.#statusWord(0))
-      this.#advance()
-      count++
+      count += this.#writeRun(window)
     }
+    return count
+  }
+
+  /**
+   * Writes as many entries as lie in one piece of memory. The host takes them in order, so the first one is published
+   * last, by the only store that waits for those before it.
+   */
+  #writeRun (window: DmaWindow): number {
+    const { view, position } = window
+    const inRing = Math.min(this.#waiting, this.size - 1 - this.#ringed, this.size - this.#tail)
+    const count = Math.min(inRing, Math.floor(window.run / ENTRY_BYTES))
+    let command = this.#first!.next
+    for (let index = 1; index < count; index++) {
+      const base = position + index * ENTRY_BYTES
+      this.#write(command!, view, base)
+      CompletionLayout.statusWord.set(view, base, this.#statusWord(index, command))
+      command = command!.next
+    }
+    this.#write(this.#first!, view, position)
+    Atomics.store(window.words, (position + CompletionLayout.statusWord.offset) >>> 2, this.#statusWord(0))
+    for (let index = 0; index < count; index++) this.#advance()
     return count
   }
 

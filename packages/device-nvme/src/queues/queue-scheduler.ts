@@ -215,8 +215,7 @@ export class QueueScheduler {
     const completionQueue = queue.completionQueue
     for (let served = 0; served < BATCH_COMMANDS; served++) {
       if (!queue.isServable || this.#isHalted) return served
-      if (completionQueue.room <= 0) this.#ports.watch.makeRoom(completionQueue)
-      if (completionQueue.room <= 0) {
+      if (completionQueue.room <= 0 && !this.#makeRoom(completionQueue)) {
         completionQueue.block(queue)
         return served
       }
@@ -230,6 +229,11 @@ export class QueueScheduler {
       this.#start(command, queue)
     }
     return BATCH_COMMANDS
+  }
+
+  #makeRoom (queue: CompletionQueue): boolean {
+    this.#ports.watch.makeRoom(queue)
+    return queue.room > 0
   }
 
   #start (command: Command, queue: SubmissionQueue): void {
