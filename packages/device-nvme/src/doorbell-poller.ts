@@ -16,6 +16,15 @@ const SLICE_DOORBELLS = 8
 /** A doorbell is busy for so many turns after it was rung. */
 const BUSY_TURNS = 16
 
+/** What the poller works with. */
+export interface PollerParts {
+  readonly queues: QueueSet
+  readonly doorbells: Doorbells
+  readonly scheduler: QueueScheduler
+  /** Looks at the back ends. True: what they answered is taken when the turn has ended. */
+  pollMedia(): boolean
+}
+
 /** How the poller divides the processor. */
 export interface PollerTimes {
   /** How often at least the event loop has its turn, and with it the socket, in milliseconds. */
@@ -41,6 +50,7 @@ export class DoorbellPoller {
   readonly #queues: QueueSet
   readonly #doorbells: Doorbells
   readonly #scheduler: QueueScheduler
+  readonly #parts: PollerParts
   readonly #times: PollerTimes
   readonly #busy: (SubmissionQueue | CompletionQueue)[] = []
   /** The next one of all queues that a scan looks at. */
@@ -53,15 +63,12 @@ export class DoorbellPoller {
   #backOffMs = BACK_OFF_MIN_MS
   readonly #next = (): void => this.#turn()
 
-  constructor (
-    page: DoorbellPage,
-    parts: { readonly queues: QueueSet, readonly doorbells: Doorbells, readonly scheduler: QueueScheduler },
-    times: PollerTimes
-  ) {
+  constructor (page: DoorbellPage, parts: PollerParts, times: PollerTimes) {
     this.#page = page
     this.#queues = parts.queues
     this.#doorbells = parts.doorbells
     this.#scheduler = parts.scheduler
+    this.#parts = parts
     this.#times = times
   }
 
@@ -99,6 +106,10 @@ export class DoorbellPoller {
         if (this.#scheduler.run() > 0) this.#workedAtMs = nowMs
       }
       nowMs = performance.now()
+      if (this.#parts.pollMedia()) {
+        this.#workedAtMs = nowMs
+        break
+      }
     } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < this.#times.turnMs)
     this.#scheduler.isDriven = false
     if (this.#isRunning) this.#goOn(nowMs)

@@ -43,6 +43,15 @@ export class Namespaces {
     return this.#active[Symbol.iterator]()
   }
 
+  /** Looks for requests that the back ends have answered. True: there were some, and who waits for them runs next. */
+  poll (): boolean {
+    let hasSettled = false
+    for (let index = 0; index < this.#active.length; index++) {
+      if (this.#active[index]!.backend.poll?.() === true) hasSettled = true
+    }
+    return hasSettled
+  }
+
   /** The active namespace of this NSID. */
   get (nsid: number): Namespace | undefined {
     return this.#active[nsid - 1]

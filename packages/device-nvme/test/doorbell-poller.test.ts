@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { AdminOpcode, IoOpcode } from '../src/opcodes.js'
 import { Status } from '../src/status.js'
-import { Harness, HostQueue, IO_CQ, IO_SQ, nextTurn } from './fakes/harness.js'
+import { FakeBackend } from './fakes/fake-backend.js'
+import { DATA, Harness, HostQueue, IO_CQ, IO_SQ, nextTurn } from './fakes/harness.js'
 
 let harness: Harness
 let queue: HostQueue
@@ -91,6 +92,34 @@ describe('the doorbells of many queues', () => {
       await harness.createCompletionQueue(1, IO_CQ, 64)
       await harness.createSubmissionQueue(1, IO_SQ, 64)
       queue = new HostQueue(harness, 1, { sq: IO_SQ, cq: IO_CQ, size: 64 })
+    }
+  })
+})
+
+describe('back ends that can be polled', () => {
+  it('are, while they have work', async () => {
+    const backend = new FakeBackend()
+    let answer: (() => void) | undefined
+    const polled = Object.assign(backend, {
+      poll: () => {
+        const settles = answer !== undefined
+        answer?.()
+        answer = undefined
+        return settles
+      }
+    })
+    const poll = vi.spyOn(polled, 'poll')
+    harness = new Harness({ mmap: true, backends: [polled] })
+    queue = await harness.start()
+    await nextTurn()
+    const before = poll.mock.calls.length
+    for (let turn = 0; turn < 5; turn++) await nextTurn()
+    expect(poll.mock.calls.length).toBe(before)
+    for (let round = 0; round < 3; round++) {
+      backend.gate = new Promise<void>(resolve => {
+        answer = resolve
+      })
+      expect((await queue.run({ opcode: IoOpcode.READ, nsid: 1, prp1: DATA, cdw12: 0 })).status).toBe(Status.SUCCESS)
     }
   })
 })

@@ -176,6 +176,7 @@ export class CompletionQueue {
     const { view, position } = window
     const inRing = Math.min(this.#waiting, this.size - 1 - this.#ringed, this.size - this.#tail)
     const count = Math.min(inRing, Math.floor(window.run / ENTRY_BYTES))
+    assert(count > 0, 'a window says how much of what it located is in one piece')
     let command = this.#first!.next
     for (let index = 1; index < count; index++) {
       const base = position + index * ENTRY_BYTES

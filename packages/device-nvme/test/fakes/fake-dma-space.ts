@@ -288,7 +288,9 @@ class FakeWindow implements DmaWindow {
     const isSame = region !== undefined && this.#version === this.#space.version && iova >= region.iova &&
       iova + length <= region.iova + region.memory.length
     if (!isSame && !this.#find(iova, length)) return false
-    this.position = iova - this.#region!.iova
+    const { iova: start, memory } = this.#region!
+    this.position = iova - start
+    this.run = Math.min(memory.length - this.position, this.byteLength - offset)
     return true
   }
 
