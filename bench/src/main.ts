@@ -1,7 +1,7 @@
 // node bench/dist/main.js PART... [--reps N] [--ms N] [--full]; see bench/README.md.
 import { parseArgs } from 'node:util'
 import { measureGuest } from './guest/guest.js'
-import { describeMachine } from './measure/processor.js'
+import { allowedCores, describeMachine, moveTo } from './measure/processor.js'
 import { measurePolled } from './polled/polled.js'
 import { profilePolled } from './profile/profile.js'
 import { formatSection } from './report/format.js'
@@ -57,7 +57,10 @@ async function measure (name: string): Promise<void> {
   const machine = describeMachine()
   const takenAt = new Date().toISOString()
   console.log(`\n${name}: ${options.repetitions} times, ${options.sliceMs} ms; median (least–most)`)
+  const cores = allowedCores()
   const sections = await part.measure(options)
+  // A part may have moved to one core, and the next one would start everything there.
+  if (allowedCores() !== cores) moveTo(cores)
   for (const section of sections) console.log(formatSection(section))
   const command = [
     'npm run bench --',

@@ -31,9 +31,19 @@ export interface Cores {
   readonly device: number
 }
 
+/** The cores that this process may run on, as taskset writes them. */
+export function allowedCores (): string {
+  return /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
+}
+
+/** Moves this process to some cores. What it starts from then on runs there too. */
+export function moveTo (cores: string): void {
+  execFileSync('taskset', ['-acp', cores, String(process.pid)], { stdio: 'ignore' })
+}
+
 /** Finds two cores that this process may run on, and moves it to the first. */
 export function takeCores (): Cores | undefined {
-  const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
+  const allowed = allowedCores()
   const list = allowed.split(',').flatMap(range => {
     const [first = NaN, last = first] = range.split('-').map(Number)
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
@@ -41,7 +51,7 @@ export function takeCores (): Cores | undefined {
   const [load, device] = [list.at(0), list.at(-1)]
   if (load === undefined || device === undefined || load === device) return undefined
   try {
-    execFileSync('taskset', ['-acp', String(load), String(process.pid)], { stdio: 'ignore' })
+    moveTo(String(load))
     return { load, device }
   } catch {
     return undefined
