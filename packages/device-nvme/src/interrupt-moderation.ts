@@ -1,6 +1,8 @@
 import type { Features } from './features.js'
 import type { InterruptGate } from './interrupt-gate.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
+import { TRY_MAX, TRY_MIN } from './queues/interrupt-pace.js'
+import type { InterruptPace } from './queues/interrupt-pace.js'
 
 /** A host that consumed nothing for so long after an interrupt gets another one for what came meanwhile. */
 const TOLD_MS = 5
@@ -39,7 +41,9 @@ export interface ModerationSurroundings {
  *       └───────────────────── the head moved, and some are left ─────┘
  * ```
  *
- * A host that has one command at a time took one last, so it never waits.
+ * A host that has one command at a time took one last, so it does not wait. But one that is interrupted after each of
+ * its commands may have more to give out. So now and then twice as many are waited for, ever more seldom where none
+ * came.
  *
  * Only completions of commands that take no time are gathered: while a back end works on others, the host is told at
  * once. What the host asks for by Interrupt Coalescing goes before all that. [NVMe-Base] "Interrupt Coalescing".
@@ -66,7 +70,7 @@ export class InterruptModeration {
     const { pace } = queue
     const nowMs = performance.now()
     const gapMs = nowMs - pace.publishedAtMs
-    if ((pace.isHeld || pace.isTold) && gapMs < GAP_MAX_MS) pace.gapMs += (gapMs - pace.gapMs) * GAP_WEIGHT
+    if (gapMs < GAP_MAX_MS) pace.gapMs += (gapMs - pace.gapMs) * GAP_WEIGHT
     pace.publishedAtMs = nowMs
     this.#decide(queue, nowMs)
   }
@@ -123,10 +127,23 @@ export class InterruptModeration {
 
   #send (queue: CompletionQueue, nowMs: number): void {
     const { pace } = queue
+    this.#learn(queue)
     pace.isHeld = false
     pace.isTold = true
     pace.toldAtMs = nowMs
     this.#surroundings.gate.notify(queue)
+  }
+
+  #learn (queue: CompletionQueue): void {
+    const { pace } = queue
+    if (!pace.isTrying) {
+      pace.isTrying = --pace.untilTry <= 0
+    } else if (!queue.isExpecting) {
+      const hasMore = queue.used >= wantedNow(pace)
+      pace.tryInterval = hasMore ? TRY_MIN : Math.min(pace.tryInterval * 2, TRY_MAX)
+      pace.untilTry = pace.tryInterval
+      pace.isTrying = false
+    }
   }
 
   #isDue (queue: CompletionQueue, nowMs: number): boolean {
@@ -137,7 +154,7 @@ export class InterruptModeration {
       return queue.used > (asked & 0xff) || nowMs - pace.publishedAtMs >= timeMs
     }
     if (pace.isTold) return nowMs - pace.toldAtMs >= TOLD_MS
-    if (queue.used >= pace.wanted || queue.isExpecting) return true
+    if (queue.used >= wantedNow(pace) || queue.isExpecting) return true
     const waitMs = Math.min(Math.max(pace.gapMs * GAPS_WAITED, WAIT_MIN_MS), WAIT_MAX_MS)
     return nowMs - pace.publishedAtMs >= waitMs
   }
@@ -148,4 +165,8 @@ export class InterruptModeration {
     if (queue.id === 0 || !queue.hasInterrupts || gate.isLevel(queue)) return false
     return (isAdaptive || features.interruptCoalescing !== 0) && !features.isCoalescingDisabled(queue.vector)
   }
+}
+
+function wantedNow ({ wanted, isTrying }: InterruptPace): number {
+  return isTrying ? wanted * 2 : wanted
 }

@@ -69,6 +69,25 @@ describe('a host that has one command at a time', () => {
   })
 })
 
+describe('a host that never has a second command', () => {
+  it('is made to wait for it ever more seldom', async () => {
+    const { queue, interrupts } = await start()
+    let waits = 0
+    for (let round = 1; round <= 300; round++) {
+      await give(queue, 1)
+      if (interrupts.length < round) {
+        waits++
+        vi.advanceTimersByTime(2)
+        await turns()
+      }
+      expect(interrupts).toHaveLength(round)
+      takeAll(queue)
+    }
+    expect(waits).toBeGreaterThan(0)
+    expect(waits).toBeLessThan(8)
+  })
+})
+
 describe('a host that was interrupted', () => {
   it('is not interrupted again before it took something', async () => {
     const { queue, interrupts } = await start()
@@ -125,6 +144,17 @@ describe('a host that gives out commands in bunches', () => {
     expect(takeAll(queue)).toBe(2)
     await give(queue, 2)
     expect(interrupts).toHaveLength(3)
+  })
+
+  it('is found out, though it takes each completion at once', async () => {
+    const { queue, interrupts } = await start()
+    let taken = 0
+    for (let round = 0; round < 300; round++) {
+      await give(queue, 1)
+      if (interrupts.length > taken) takeAll(queue)
+      taken = interrupts.length
+    }
+    expect(interrupts.length).toBeLessThan(150)
   })
 
   it('is interrupted at once while a back end works', async () => {
