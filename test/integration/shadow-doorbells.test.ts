@@ -172,15 +172,19 @@ describe('the memory of shadow doorbells', () => {
     await readMany(guest, queue, 16, 100)
   })
 
-  it('is not needed for a ring of the register', async () => {
+  it('are waited for when they are away and the register is rung, which may be late', async () => {
     const { guest, queue } = await start({}, { depth: 17 }, { shadowWatchUs: 0 })
     await queue.flush(1)
     const region = guest.memory.regions[0]!
     await guest.client.unmapDma(region.iova, region.byteLength)
     const at = guest.memory.locate(EVENTS_IOVA + 8, 4)
     Atomics.store(at.file.words, at.position >>> 2, 1)
-    await queue.flush(1)
+    const rings = guest.driver.shadow.registerCount
+    const flushed = queue.flush(1)
+    await guest.client.getInfo()
+    expect([queue.submission.pendingCount, guest.driver.shadow.registerCount - rings]).toEqual([1, 1])
     await guest.memory.map(guest.client, [region])
+    await flushed
     await readMany(guest, queue, 16, 100)
   })
 

@@ -92,9 +92,9 @@ export class ShadowDoorbells implements DoorbellWatch {
     }
     if (!(queue instanceof CompletionQueue)) this.#learn(queue)
     const isFound = this.#lookAt(buffers, queue)
-    // A register follows the shadow. One that comes late must not take the queue back, so what is seen in the shadow
-    // counts where there is something to see.
-    if (!queue.isShadowed || (!isFound && buffers.fault !== DmaFault.NONE)) surroundings.ring(number, value)
+    // A register follows the shadow, which may have been seen already: one that comes late must not take the queue
+    // back. So only the shadow counts; where it cannot be seen, it is looked at when its memory comes.
+    if (!queue.isShadowed) surroundings.ring(number, value)
     if (!isFound) this.#askIfThere(buffers, queue)
     else if (queue instanceof CompletionQueue) this.#settle(buffers, queue)
     else if (queue.isShadowed) this.#watch(queue, performance.now())
@@ -283,7 +283,10 @@ export class ShadowDoorbells implements DoorbellWatch {
     while (queue.isAskDue && queue.isOpen && this.#buffers === buffers) {
       queue.isAskDue = false
       const value = await buffers.ask(queue.doorbellNumber, queue.place)
-      if (value === undefined || value === queue.doorbell || !queue.isOpen || this.#buffers !== buffers) continue
+      if (value === undefined || !queue.isOpen || this.#buffers !== buffers) continue
+      // Where the memory is shared by now, what was asked for may be older than what was seen.
+      const isShared = this.#lookAt(buffers, queue)
+      if (isShared || value === queue.doorbell) continue
       this.#take(queue, value)
       queue.isAskDue = true
     }

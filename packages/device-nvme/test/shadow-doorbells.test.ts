@@ -249,6 +249,25 @@ describe('shadow doorbells', () => {
     await untilArmed(harness, 2)
   })
 
+  it('are not taken back by a register that comes late, while their memory is away', async () => {
+    const { harness, queue } = await start(8, { shadowWatchMs: 60_000 })
+    for (let tail = 1; tail <= 2; tail++) {
+      queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })
+      ringShadow(harness, SQ1, tail)
+      queue.ring()
+      await queue.next()
+    }
+    harness.dma.unmap(0)
+    harness.writeDoorbell(2, 1)
+    harness.dma.map(0, 0, { memory: harness.bytes })
+    await turns()
+    expect(queue.peek()).toBeUndefined()
+    queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })
+    ringShadow(harness, SQ1, 3)
+    queue.ring()
+    await queue.next()
+  })
+
   it('are left alone while bus mastering is off, and looked at when it is on again', async () => {
     const { harness, queue } = await start(8, { shadowWatchMs: 60_000 })
     queue.put({ opcode: IoOpcode.FLUSH, nsid: 1 })
