@@ -47,9 +47,6 @@ export interface PollerTimes {
  */
 export class DoorbellPoller {
   readonly #page: DoorbellPage
-  readonly #queues: QueueSet
-  readonly #doorbells: Doorbells
-  readonly #scheduler: QueueScheduler
   readonly #parts: PollerParts
   readonly #times: PollerTimes
   readonly #busy: (SubmissionQueue | CompletionQueue)[] = []
@@ -65,9 +62,6 @@ export class DoorbellPoller {
 
   constructor (page: DoorbellPage, parts: PollerParts, times: PollerTimes) {
     this.#page = page
-    this.#queues = parts.queues
-    this.#doorbells = parts.doorbells
-    this.#scheduler = parts.scheduler
     this.#parts = parts
     this.#times = times
   }
@@ -79,7 +73,7 @@ export class DoorbellPoller {
 
   stop (): void {
     this.#isRunning = false
-    for (const queue of this.#busy.splice(0)) queue.isBusy = false
+    for (const queue of this.#busy.splice(0)) queue.doorbell.isBusy = false
     this.#cancel()
   }
 
@@ -95,7 +89,7 @@ export class DoorbellPoller {
   #turn (): void {
     this.#immediate = undefined
     this.#timer = undefined
-    this.#scheduler.isDriven = true
+    this.#parts.scheduler.isDriven = true
     this.#turns++
     this.#ageBusy()
     const startedAtMs = performance.now()
@@ -103,7 +97,7 @@ export class DoorbellPoller {
     do {
       for (let scan = 0; scan < SCANS_PER_CLOCK && this.#isRunning; scan++) {
         this.#scan()
-        if (this.#scheduler.run() > 0) this.#workedAtMs = nowMs
+        if (this.#parts.scheduler.run() > 0) this.#workedAtMs = nowMs
       }
       nowMs = performance.now()
       if (this.#parts.pollMedia()) {
@@ -111,7 +105,7 @@ export class DoorbellPoller {
         break
       }
     } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < this.#times.turnMs)
-    this.#scheduler.isDriven = false
+    this.#parts.scheduler.isDriven = false
     if (this.#isRunning) this.#goOn(nowMs)
   }
 
@@ -129,28 +123,28 @@ export class DoorbellPoller {
   #scan (): void {
     const busy = this.#busy
     for (let index = 0; index < busy.length; index++) this.#look(busy[index]!)
-    const { all } = this.#queues
+    const { all } = this.#parts.queues
     const count = Math.min(SLICE_DOORBELLS, all.length)
     for (let seen = 0; seen < count; seen++) {
       this.#cursor = this.#cursor + 1 < all.length ? this.#cursor + 1 : 0
       const queue = all[this.#cursor]!
-      if (!queue.isBusy) this.#look(queue)
+      if (!queue.doorbell.isBusy) this.#look(queue)
     }
   }
 
   /** A doorbell counts when it changed, so that a value that makes no sense is told once. */
   #look (queue: SubmissionQueue | CompletionQueue): void {
-    const value = this.#page.load(queue.doorbellNumber)
+    const value = this.#page.load(queue.doorbell.number)
     // One that was deleted stays in the list until the next turn.
-    if (value === queue.doorbell || !queue.isOpen) return
-    queue.doorbell = value
-    queue.rungInTurn = this.#turns
-    if (!queue.isBusy) {
-      queue.isBusy = true
+    if (value === queue.doorbell.value || !queue.isOpen) return
+    queue.doorbell.value = value
+    queue.doorbell.rungInTurn = this.#turns
+    if (!queue.doorbell.isBusy) {
+      queue.doorbell.isBusy = true
       this.#busy.push(queue)
     }
-    if (queue instanceof CompletionQueue) this.#doorbells.ringHead(queue, value)
-    else this.#doorbells.ringTail(queue, value)
+    if (queue instanceof CompletionQueue) this.#parts.doorbells.ringHead(queue, value)
+    else this.#parts.doorbells.ringTail(queue, value)
   }
 
   #ageBusy (): void {
@@ -158,8 +152,8 @@ export class DoorbellPoller {
     let kept = 0
     for (let index = 0; index < busy.length; index++) {
       const queue = busy[index]!
-      queue.isBusy = queue.isOpen && this.#turns - queue.rungInTurn < BUSY_TURNS
-      if (queue.isBusy) busy[kept++] = queue
+      queue.doorbell.isBusy = queue.isOpen && this.#turns - queue.doorbell.rungInTurn < BUSY_TURNS
+      if (queue.doorbell.isBusy) busy[kept++] = queue
     }
     busy.length = kept
   }

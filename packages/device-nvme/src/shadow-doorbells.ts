@@ -94,10 +94,10 @@ export class ShadowDoorbells implements DoorbellWatch {
     const isFound = this.#lookAt(buffers, queue)
     // A register follows the shadow, which may have been seen already: one that comes late must not take the queue
     // back. So only the shadow counts; where it cannot be seen, it is looked at when its memory comes.
-    if (!queue.isShadowed) surroundings.ring(number, value)
+    if (!queue.doorbell.isShadowed) surroundings.ring(number, value)
     if (!isFound) this.#askIfThere(buffers, queue)
     else if (queue instanceof CompletionQueue) this.#settle(buffers, queue)
-    else if (queue.isShadowed) this.#watch(queue, performance.now())
+    else if (queue.doorbell.isShadowed) this.#watch(queue, performance.now())
   }
 
   look (): void {
@@ -130,7 +130,7 @@ export class ShadowDoorbells implements DoorbellWatch {
       if (!user.isAnswered) continue
       user.isAnswered = false
       user.busyAtMs = nowMs
-      if (!user.isShadowed || user.watchMs === 0) continue
+      if (!user.doorbell.isShadowed || user.watchMs === 0) continue
       if (user.isWatched || this.#disarm(buffers, user)) this.#watch(user, nowMs)
     }
   }
@@ -171,8 +171,8 @@ export class ShadowDoorbells implements DoorbellWatch {
 
   #start (queue: Queue): void {
     const buffers = this.#buffers!
-    queue.isShadowed = false
-    queue.doorbell = buffers.load(queue.doorbellNumber) ? buffers.value : 0
+    queue.doorbell.isShadowed = false
+    queue.doorbell.value = buffers.load(queue.doorbell.number) ? buffers.value : 0
     this.#settle(buffers, queue)
   }
 
@@ -193,17 +193,17 @@ export class ShadowDoorbells implements DoorbellWatch {
 
   /** Whether a queue is to be watched any longer. */
   #isBusy (buffers: ShadowBuffers, queue: SubmissionQueue, nowMs: number): boolean {
-    const seen = queue.doorbell
+    const seen = queue.doorbell.value
     if (!this.#lookAt(buffers, queue)) {
       this.#askIfThere(buffers, queue)
       return false
     }
-    if (queue.doorbell === seen) {
+    if (queue.doorbell.value === seen) {
       return nowMs - queue.busyAtMs < queue.watchMs || this.#arm(buffers, queue)
     }
     queue.busyAtMs = nowMs
     // An event index that stays would be passed once in each lap.
-    const passed = (queue.tail - queue.eventIndex + queue.size) % queue.size
+    const passed = (queue.tail - queue.doorbell.eventIndex + queue.size) % queue.size
     if (passed > queue.size / 2) this.#disarm(buffers, queue)
     return true
   }
@@ -220,21 +220,21 @@ export class ShadowDoorbells implements DoorbellWatch {
     for (const queue of submissionQueues) {
       this.#lookAt(buffers, queue)
       this.#settle(buffers, queue)
-      if (queue.isShadowed) this.#watch(queue, nowMs)
+      if (queue.doorbell.isShadowed) this.#watch(queue, nowMs)
     }
   }
 
   /** Takes what is new in the host's entry. False: it cannot be seen, or only by asking. */
   #lookAt (buffers: ShadowBuffers, queue: Queue): boolean {
-    if (!buffers.load(queue.doorbellNumber)) return false
-    if (buffers.value !== queue.doorbell) this.#take(queue, buffers.value)
+    if (!buffers.load(queue.doorbell.number)) return false
+    if (buffers.value !== queue.doorbell.value) this.#take(queue, buffers.value)
     return true
   }
 
   #take (queue: Queue, value: number): void {
-    queue.doorbell = value
-    queue.isShadowed = true
-    this.#surroundings.ring(queue.doorbellNumber, value)
+    queue.doorbell.value = value
+    queue.doorbell.isShadowed = true
+    this.#surroundings.ring(queue.doorbell.number, value)
   }
 
   /** Asks the host to ring for the next entry, unless a head is of no interest. */
@@ -246,8 +246,8 @@ export class ShadowDoorbells implements DoorbellWatch {
   /** The host shall not ring. False: the event index cannot be reached, or only by message. */
   #disarm (buffers: ShadowBuffers, queue: Queue): boolean {
     const { place, size } = queue
-    queue.eventIndex = place === 0 ? size - 1 : place - 1
-    return buffers.store(queue.doorbellNumber, queue.eventIndex)
+    queue.doorbell.eventIndex = place === 0 ? size - 1 : place - 1
+    return buffers.store(queue.doorbell.number, queue.doorbell.eventIndex)
   }
 
   /**
@@ -255,41 +255,41 @@ export class ShadowDoorbells implements DoorbellWatch {
    * after the store, as the host looks at the event index after its own. True: there was something new.
    */
   #arm (buffers: ShadowBuffers, queue: Queue): boolean {
-    const seen = queue.doorbell
+    const seen = queue.doorbell.value
     // A host cannot do more than a lap without us. One that does is none that is owed a ring.
     for (let tries = 0; tries < queue.size; tries++) {
-      const { doorbell } = queue
-      queue.eventIndex = queue.place
-      if (!buffers.store(queue.doorbellNumber, queue.place) || !this.#lookAt(buffers, queue)) {
-        buffers.load(queue.doorbellNumber)
+      const { value } = queue.doorbell
+      queue.doorbell.eventIndex = queue.place
+      if (!buffers.store(queue.doorbell.number, queue.place) || !this.#lookAt(buffers, queue)) {
+        buffers.load(queue.doorbell.number)
         this.#askIfThere(buffers, queue)
         break
       }
-      if (queue.doorbell === doorbell) break
+      if (queue.doorbell.value === value) break
     }
-    return queue.doorbell !== seen
+    return queue.doorbell.value !== seen
   }
 
   /** After a `load` without success: what is behind messages is asked for, what is gone is looked at when it comes. */
   #askIfThere (buffers: ShadowBuffers, queue: Queue): void {
     if (buffers.fault !== DmaFault.NONE) return
-    queue.isAskDue = true
-    if (!queue.isAsking) void this.#ask(buffers, queue)
+    queue.doorbell.isAskDue = true
+    if (!queue.doorbell.isAsking) void this.#ask(buffers, queue)
   }
 
   /** Behind messages the host is asked to ring for every entry, as there is no looking without it. */
   async #ask (buffers: ShadowBuffers, queue: Queue): Promise<void> {
-    queue.isAsking = true
-    while (queue.isAskDue && queue.isOpen && this.#buffers === buffers) {
-      queue.isAskDue = false
-      const value = await buffers.ask(queue.doorbellNumber, queue.place)
+    queue.doorbell.isAsking = true
+    while (queue.doorbell.isAskDue && queue.isOpen && this.#buffers === buffers) {
+      queue.doorbell.isAskDue = false
+      const value = await buffers.ask(queue.doorbell.number, queue.place)
       if (value === undefined || !queue.isOpen || this.#buffers !== buffers) continue
       // Where the memory is shared by now, what was asked for may be older than what was seen.
       const isShared = this.#lookAt(buffers, queue)
-      if (isShared || value === queue.doorbell) continue
+      if (isShared || value === queue.doorbell.value) continue
       this.#take(queue, value)
-      queue.isAskDue = true
+      queue.doorbell.isAskDue = true
     }
-    queue.isAsking = false
+    queue.doorbell.isAsking = false
   }
 }

@@ -4,6 +4,7 @@ import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import { CompletionLayout, completionStatusWord } from '../layouts/completion.js'
 import { InterruptPace } from './interrupt-pace.js'
+import { QueueDoorbell } from './queue-doorbell.js'
 import type { QueuePlace, SubmissionQueue } from './submission-queue.js'
 
 const ENTRY_BYTES = CompletionLayout.byteLength
@@ -38,19 +39,7 @@ export class CompletionQueue {
   readonly #iova: number
   /** What the head doorbell said last. */
   head = 0
-  /** What the doorbell in memory was when it was looked at last. */
-  doorbell = 0
-  /** Its doorbell is looked at in every scan of the poller, which saw it rung in this turn last. */
-  isBusy = false
-  rungInTurn = 0
-  /** The host rings it in the shadow buffer. */
-  isShadowed = false
-  /** What the host was told last to ring after. */
-  eventIndex = 0
-  /** The shadow buffer is behind messages, and one is under way. */
-  isAsking = false
-  /** Another one is to follow. */
-  isAskDue = false
+  readonly doorbell: QueueDoorbell
   isOpen = true
   /** In the scheduler's list of queues to publish. */
   isListed = false
@@ -80,6 +69,7 @@ export class CompletionQueue {
 
   constructor (dma: DmaSpace, pool: CommandPool, place: QueuePlace, interrupt: CompletionInterrupt) {
     this.id = place.id
+    this.doorbell = new QueueDoorbell(place.id * 2 + 1)
     this.size = place.size
     this.vector = interrupt.vector
     this.hasInterrupts = interrupt.isEnabled
@@ -87,10 +77,6 @@ export class CompletionQueue {
     this.#pool = pool
     this.#iova = place.iova
     this.#window = dma.openWindow(place.iova, place.size * ENTRY_BYTES, DmaAccess.WRITE)
-  }
-
-  get doorbellNumber (): number {
-    return this.id * 2 + 1
   }
 
   /** Where its doorbell is. */

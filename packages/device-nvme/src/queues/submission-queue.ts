@@ -3,6 +3,7 @@ import type { DmaSpace, DmaWindow } from '@pcikit/core'
 import type { Command } from '../command.js'
 import { CommandLayout } from '../layouts/command.js'
 import type { CompletionQueue } from './completion-queue.js'
+import { QueueDoorbell } from './queue-doorbell.js'
 
 /** Entries fetched at once where the client does not share the ring. */
 const MESSAGE_ENTRIES = 32
@@ -34,19 +35,7 @@ export class SubmissionQueue {
   head = 0
   /** What the doorbell said last. */
   tail = 0
-  /** What the doorbell in memory was when it was looked at last. */
-  doorbell = 0
-  /** Its doorbell is looked at in every scan of the poller, which saw it rung in this turn last. */
-  isBusy = false
-  rungInTurn = 0
-  /** The host rings it in the shadow buffer. */
-  isShadowed = false
-  /** What the host was told last to ring after. */
-  eventIndex = 0
-  /** The shadow buffer is behind messages, and one is under way. */
-  isAsking = false
-  /** Another one is to follow. */
-  isAskDue = false
+  readonly doorbell: QueueDoorbell
   /** Its shadow doorbell is looked at in every turn. */
   isWatched = false
   /** When it had something new last, or was told of completions. */
@@ -78,15 +67,12 @@ export class SubmissionQueue {
 
   constructor (dma: DmaSpace, place: QueuePlace, completionQueue: CompletionQueue) {
     this.id = place.id
+    this.doorbell = new QueueDoorbell(place.id * 2)
     this.size = place.size
     this.completionQueue = completionQueue
     this.#dma = dma
     this.#iova = place.iova
     this.#window = dma.openWindow(place.iova, place.size * CommandLayout.byteLength, DmaAccess.READ)
-  }
-
-  get doorbellNumber (): number {
-    return this.id * 2
   }
 
   /** Where its doorbell is. */
