@@ -61,7 +61,7 @@ function addDevice (
     .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
     .option('--record <file>', 'stream every map, unmap, reset and fault there, as JSON lines')
     .addOption(
-      new Option('--unmap-deadline-ms <n>', 'how long an unmap waits for transfers in flight (default: 1000)')
+      new Option('--unmap-deadline-ms <n>', 'by when an unmap or a reset is answered (default: 1000)')
         .argParser(parseNumber)
     )
     .addOption(pluginOption())

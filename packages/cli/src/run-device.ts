@@ -15,7 +15,7 @@ export interface RunRequest {
   readonly logger: LoggerOptions
   /** Where to stream the record of maps, unmaps, resets and faults, as JSON lines. */
   readonly recordFile?: string
-  /** How long an unmap waits for transfers in flight, where it is not the DMA manager's own default. */
+  /** By when an unmap or a reset is answered, where it is not the DMA manager's own default. */
   readonly unmapDeadlineMs?: number
   /** The device's own options, not parsed yet. */
   readonly options: Readonly<Record<string, unknown>>

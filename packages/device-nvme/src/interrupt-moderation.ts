@@ -120,6 +120,7 @@ export class InterruptModeration {
       this.#send(queue, nowMs)
     } else if (!queue.pace.isHeld) {
       queue.pace.isHeld = true
+      queue.pace.heldAtMs = nowMs
       if (!this.#held.includes(queue)) this.#held.push(queue)
       this.#surroundings.onHold()
     }
@@ -151,7 +152,9 @@ export class InterruptModeration {
     const asked = this.#surroundings.features.interruptCoalescing
     if (asked !== 0) {
       const timeMs = (asked >>> 8) * AGGREGATION_UNIT_MS
-      return queue.used > (asked & 0xff) || nowMs - pace.publishedAtMs >= timeMs
+      // [NVMe-Base] "Interrupt Coalescing": the time that an interrupt may be delayed, however many follow.
+      const waitedMs = pace.isHeld ? nowMs - pace.heldAtMs : 0
+      return queue.used > (asked & 0xff) || waitedMs >= timeMs
     }
     if (pace.isTold) return nowMs - pace.toldAtMs >= TOLD_MS
     if (queue.used >= wantedNow(pace) || queue.isExpecting) return true

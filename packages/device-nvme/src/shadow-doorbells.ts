@@ -160,8 +160,7 @@ export class ShadowDoorbells implements DoorbellWatch {
 
   /** Learns what the host has consumed of all. */
   lookAtHeads (): void {
-    if (this.#buffers === undefined) return
-    for (const queue of this.#surroundings.queues.completionQueues) this.#lookAt(this.#buffers, queue)
+    for (const queue of this.#surroundings.queues.completionQueues) this.lookAtHead(queue)
   }
 
   #rest (): void {

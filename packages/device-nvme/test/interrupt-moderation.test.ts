@@ -210,6 +210,14 @@ describe('Interrupt Coalescing', () => {
     expect(interrupts).toHaveLength(1)
   })
 
+  it('waits no longer than its time while more and more completions come', async () => {
+    const { harness, queue, interrupts } = await start()
+    await setFeature(harness, COALESCING, 10 << 8 | 200)
+    interrupts.length = 0
+    await give(queue, 15, 0.1)
+    expect(interrupts).toHaveLength(1)
+  })
+
   it('is switched off for a vector, and moderation with it', async () => {
     const { harness, queue, interrupts } = await start()
     await setFeature(harness, COALESCING, 10 << 8 | 3)

@@ -16,6 +16,8 @@ export class InterruptPace {
   untilTry = TRY_MIN
   tryInterval = TRY_MIN
   toldAtMs = 0
+  /** Since when completions wait. */
+  heldAtMs = 0
   /** When completions were published last. */
   publishedAtMs = 0
   /** How far apart runs of completions are, on average, without pauses. */
