@@ -25,14 +25,12 @@ export class BlockGuard {
 
   /** For `read`. */
   assertRead (lba: number, target: BlockBuffers): void {
-    if (this.#isFine(lba, target)) return
     this.assertOpen()
     this.#assertRange(lba, this.#blocksIn(target))
   }
 
   /** For `write`. */
   assertWrite (lba: number, source: BlockBuffers): void {
-    if (!this.#readOnly && this.#isFine(lba, source)) return
     this.assertOpen()
     this.#assertWritable()
     this.#assertRange(lba, this.#blocksIn(source))
@@ -55,13 +53,6 @@ export class BlockGuard {
   /** Refuses everything from now on. */
   close (): void {
     this.#isOpen = false
-  }
-
-  /** What every request is asked: whether there is nothing to complain of. The rest finds out what it is. */
-  #isFine (lba: number, { byteLength }: BlockBuffers): boolean {
-    // The block size is a power of two.
-    return this.#isOpen && (byteLength & (this.#blockSize - 1)) === 0 && lba >= 0 && Math.floor(lba) === lba &&
-      lba + byteLength / this.#blockSize <= this.#blockCount
   }
 
   #blocksIn (buffers: BlockBuffers): number {
