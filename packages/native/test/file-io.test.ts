@@ -1,15 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import {
-  closeSync,
-  constants as fsConstants,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync
-} from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -29,6 +18,7 @@ import {
   writeVectorNow
 } from '../src/index.js'
 import { openDescriptorCount } from './open-descriptors.js'
+import { openPipe } from './open-pipe.js'
 
 let folder: string
 let path: string
@@ -148,13 +138,7 @@ describe('a transfer in flight', () => {
   let writer: number
 
   beforeEach(() => {
-    const pipe = join(folder, 'pipe')
-    execFileSync('mkfifo', [pipe])
-    // Opened for both, the first end waits for nobody.
-    const both = openSync(pipe, fsConstants.O_RDWR)
-    reader = openSync(pipe, 'r')
-    writer = openSync(pipe, 'w')
-    closeSync(both)
+    ;({ reader, writer } = openPipe(folder))
   })
 
   afterEach(() => {

@@ -1,7 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import {
   closeSync,
-  constants as fsConstants,
   ftruncateSync,
   mkdtempSync,
   openSync,
@@ -16,6 +14,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { closeDescriptor, createMemoryFile, IoRing, Mapping, OWN_POSITION } from '../src/index.js'
 import { openDescriptorCount } from './open-descriptors.js'
+import { openPipe } from './open-pipe.js'
 import { whyNoIoRing } from './why-no-io-ring.js'
 
 const SLOTS = 64
@@ -190,13 +189,7 @@ describe('a request in flight', () => {
   let writer: number
 
   beforeEach(() => {
-    const pipe = join(folder, 'pipe')
-    execFileSync('mkfifo', [pipe])
-    // Opened for both, the first end waits for nobody.
-    const both = openSync(pipe, fsConstants.O_RDWR)
-    reader = openSync(pipe, 'r')
-    writer = openSync(pipe, 'w')
-    closeSync(both)
+    ;({ reader, writer } = openPipe(folder))
   })
 
   afterEach(() => {
