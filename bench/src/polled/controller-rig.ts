@@ -174,11 +174,11 @@ export class ControllerRig implements AsyncDisposable {
   }
 
   #addPair (dma: MappedDmaManager, id: number): void {
-    const { pool, queues } = this.#parts
+    const { queues } = this.#parts
     const submissionsAt = (id - 1) * RING_ENTRIES * CommandLayout.byteLength
     const completionsAt = COMPLETIONS_AT + (id - 1) * RING_ENTRIES * COMPLETION_BYTES
     const place = { id, iova: IOVA + completionsAt, size: RING_ENTRIES }
-    const completions = new CompletionQueue(dma, pool, place, { vector: 0, isEnabled: false })
+    const completions = new CompletionQueue(dma, place, { vector: 0, isEnabled: false })
     const submissions = new SubmissionQueue(dma, { ...place, iova: IOVA + submissionsAt }, completions)
     queues.addCompletionQueue(completions)
     queues.addSubmissionQueue(submissions)

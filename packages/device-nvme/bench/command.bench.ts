@@ -44,7 +44,7 @@ const parts = assembleController({
     hasDoorbellBuffers: true
   }
 }, { onFatal: () => undefined, onDoorbellReset: () => undefined })
-const completions = new CompletionQueue(dma, parts.pool, { id: 1, iova: CQ, size: SIZE }, {
+const completions = new CompletionQueue(dma, { id: 1, iova: CQ, size: SIZE }, {
   vector: 0,
   isEnabled: false
 })

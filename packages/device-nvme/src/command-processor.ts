@@ -143,6 +143,7 @@ export class CommandProcessor {
 
   #tell (command: Command, queue: SubmissionQueue): void {
     queue.completionQueue.enqueue(command)
+    this.#parts.pool.release(command)
     this.#parts.onCompletion(queue.completionQueue)
   }
 

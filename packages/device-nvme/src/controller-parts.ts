@@ -107,7 +107,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     hasVolatileCache: identity.hasVolatileCache,
     vectorCount: limits.vectors
   })
-  const asked = { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive }
+  const asked = { prps, transfer, queues, health, errors, interrupts, features, keepAlive }
   const moderation = new InterruptModeration({
     gate: interrupts,
     isAdaptive: surroundings.moderatesInterrupts,
@@ -172,7 +172,6 @@ function assembleShadow (
 /** What admin commands work with, besides the surroundings. */
 interface AdminParts {
   readonly prps: PrpMapper
-  readonly pool: CommandPool
   readonly transfer: DataTransfer
   readonly queues: QueueSet
   readonly health: Health
@@ -190,11 +189,9 @@ function assembleAdmin (
   events: ControllerEvents,
   parts: AdminParts
 ): AdminCommands {
-  const { prps, pool, transfer, queues, health, errors, interrupts, features, keepAlive, asyncEvents, late, shadow } =
-    parts
+  const { prps, transfer, queues, health, errors, interrupts, features, keepAlive, asyncEvents, late, shadow } = parts
   const queueCommands = new QueueCommands({
     dma,
-    pool,
     prps,
     queues,
     limits,

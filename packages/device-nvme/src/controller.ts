@@ -166,12 +166,12 @@ export class NvmeController {
       return
     }
     const { dma } = this.#surroundings
-    const { prps, pool, queues } = this.#parts
+    const { prps, queues } = this.#parts
     const aqa = this.#registers.get('AQA')
     prps.pageBytes = 2 ** (PAGE_SHIFT_MIN + Cc.MPS.get(cc))
     const completions = { id: 0, iova: this.#address('ACQ', 'ACQ_HIGH'), size: Aqa.ACQS.get(aqa) + 1 }
     const commands = { id: 0, iova: this.#address('ASQ', 'ASQ_HIGH'), size: Aqa.ASQS.get(aqa) + 1 }
-    const completionQueue = new CompletionQueue(dma, pool, completions, { vector: 0, isEnabled: true })
+    const completionQueue = new CompletionQueue(dma, completions, { vector: 0, isEnabled: true })
     queues.addCompletionQueue(completionQueue)
     queues.addSubmissionQueue(new SubmissionQueue(dma, commands, completionQueue))
     this.#page?.clear()

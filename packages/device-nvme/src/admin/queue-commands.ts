@@ -1,6 +1,5 @@
 import type { DmaSpace } from '@pcikit/core'
 import type { Command } from '../command.js'
-import type { CommandPool } from '../command-pool.js'
 import { CreateCqDword11, CreateQueueDword10, CreateSqDword11 } from '../layouts/command.js'
 import { NumberOfQueues } from '../layouts/features.js'
 import type { LateChanges } from '../late-changes.js'
@@ -25,7 +24,6 @@ export interface QueueLimits {
 /** Where queue commands find and put things. */
 export interface QueueSurroundings {
   readonly dma: DmaSpace
-  readonly pool: CommandPool
   readonly prps: PrpMapper
   readonly queues: QueueSet
   readonly limits: QueueLimits
@@ -75,7 +73,7 @@ export class QueueCommands {
   }
 
   createCompletionQueue (command: Command): Status {
-    const { dma, pool, queues, limits } = this.#surroundings
+    const { dma, queues, limits } = this.#surroundings
     const id = CreateQueueDword10.QID.get(command.cdw10)
     const vector = CreateCqDword11.IV.get(command.cdw11)
     if (id === 0 || id > this.#completionGranted || queues.completionQueue(id) !== undefined) {
@@ -86,7 +84,7 @@ export class QueueCommands {
     if (vector >= limits.vectors) return Status.INVALID_INTERRUPT_VECTOR
     const place = { id, iova: command.prp1, size: CreateQueueDword10.QSIZE.get(command.cdw10) + 1 }
     const interrupt = { vector, isEnabled: CreateCqDword11.IEN.isSet(command.cdw11) }
-    queues.addCompletionQueue(new CompletionQueue(dma, pool, place, interrupt))
+    queues.addCompletionQueue(new CompletionQueue(dma, place, interrupt))
     this.#surroundings.onDoorbellReset(id, 'completion')
     return Status.SUCCESS
   }

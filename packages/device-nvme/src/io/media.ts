@@ -17,6 +17,7 @@ export function flushNamespace (namespace: Namespace): Outcome {
  * [NVMe-Base] "Volatile Write Cache", [NVMe-NVM] "Write command": FUA.
  */
 export function settled (surroundings: IoSurroundings, command: Command, namespace: Namespace): Outcome {
+  if (!namespace.backend.hasVolatileCache) return Status.SUCCESS
   if (!ReadWriteDword12.FUA.isSet(command.cdw12) && surroundings.features.isWriteCacheEnabled) return Status.SUCCESS
   return flushNamespace(namespace)
 }

@@ -1,11 +1,11 @@
 import { assert, DmaAccess, DmaFault } from '@pcikit/core'
 import type { DmaSpace, DmaWindow } from '@pcikit/core'
 import type { Command } from '../command.js'
-import type { CommandPool } from '../command-pool.js'
 import { CompletionLayout, completionStatusWord } from '../layouts/completion.js'
 import { InterruptPace } from './interrupt-pace.js'
 import { QueueDoorbell } from './queue-doorbell.js'
 import type { QueuePlace, SubmissionQueue } from './submission-queue.js'
+import { WaitingCompletions } from './waiting-completions.js'
 
 const ENTRY_BYTES = CompletionLayout.byteLength
 /** Completions sent at once where the client does not share the ring. */
@@ -34,7 +34,6 @@ export class CompletionQueue {
   readonly vector: number
   readonly hasInterrupts: boolean
   readonly #dma: DmaSpace
-  readonly #pool: CommandPool
   readonly #window: DmaWindow
   readonly #iova: number
   /** What the head doorbell said last. */
@@ -58,23 +57,20 @@ export class CompletionQueue {
   #tail = 0
   #phase = 1
   #reserved = 0
-  #first: Command | undefined = undefined
-  #last: Command | undefined = undefined
-  #waiting = 0
+  readonly #waiting = new WaitingCompletions()
   /** Entries from the tail on that were sent by message. The host may consume them before we know, or without us. */
   #inDoubt = 0
   #isSending = false
   #sent: Uint8Array | undefined = undefined
   readonly #blocked: SubmissionQueue[] = []
 
-  constructor (dma: DmaSpace, pool: CommandPool, place: QueuePlace, interrupt: CompletionInterrupt) {
+  constructor (dma: DmaSpace, place: QueuePlace, interrupt: CompletionInterrupt) {
     this.id = place.id
     this.doorbell = new QueueDoorbell(place.id * 2 + 1)
     this.size = place.size
     this.vector = interrupt.vector
     this.hasInterrupts = interrupt.isEnabled
     this.#dma = dma
-    this.#pool = pool
     this.#iova = place.iova
     this.#window = dma.openWindow(place.iova, place.size * ENTRY_BYTES, DmaAccess.WRITE)
   }
@@ -94,7 +90,7 @@ export class CompletionQueue {
   /** How many more commands may be fetched for this queue. */
   get room (): number {
     // What is in doubt is in the list and in the ring.
-    return this.size - 1 - this.used - (this.#waiting - this.#inDoubt) - this.#reserved
+    return this.size - 1 - this.used - (this.#waiting.count - this.#inDoubt) - this.#reserved
   }
 
   /** Commands that were fetched have not ended yet. */
@@ -109,11 +105,11 @@ export class CompletionQueue {
 
   /** Something waits until the host consumes something. */
   get isBlocking (): boolean {
-    return this.#blocked.length > 0 || (this.#first !== undefined && this.isFull)
+    return this.#blocked.length > 0 || (this.hasWaiting && this.isFull)
   }
 
   get hasWaiting (): boolean {
-    return this.#first !== undefined
+    return this.#waiting.count > 0
   }
 
   /** A command was fetched: it has a place. */
@@ -127,13 +123,9 @@ export class CompletionQueue {
     this.#reserved--
   }
 
-  /** A command is done and waits to be told. It no longer counts as reserved. */
+  /** A command is done and waits to be told. It no longer counts as reserved, and its record is no longer needed. */
   enqueue (command: Command): void {
-    command.next = undefined
-    if (this.#last === undefined) this.#first = command
-    else this.#last.next = command
-    this.#last = command
-    this.#waiting++
+    this.#waiting.push(command)
   }
 
   /**
@@ -143,7 +135,7 @@ export class CompletionQueue {
   publish (later: (queue: CompletionQueue, count: number) => void): number {
     this.fault = DmaFault.NONE
     let count = 0
-    while (this.#first !== undefined && !this.#isSending && this.#ringed < this.size - 1) {
+    while (this.#waiting.count > 0 && !this.#isSending && this.#ringed < this.size - 1) {
       const window = this.#window
       if (!window.locate(this.#tail * ENTRY_BYTES, ENTRY_BYTES)) {
         this.fault = window.fault
@@ -160,19 +152,17 @@ export class CompletionQueue {
    */
   #writeRun (window: DmaWindow): number {
     const { view, position } = window
-    const inRing = Math.min(this.#waiting, this.size - 1 - this.#ringed, this.size - this.#tail)
+    const inRing = Math.min(this.#waiting.count, this.size - 1 - this.#ringed, this.size - this.#tail)
     const count = Math.min(inRing, Math.floor(window.run / ENTRY_BYTES))
     assert(count > 0, 'a window says how much of what it located is in one piece')
-    let command = this.#first!.next
     for (let index = 1; index < count; index++) {
       const base = position + index * ENTRY_BYTES
-      this.#write(command!, view, base)
-      CompletionLayout.statusWord.set(view, base, this.#statusWord(index, command))
-      command = command!.next
+      this.#write(index, view, base)
+      CompletionLayout.statusWord.set(view, base, this.#statusWord(index))
     }
-    this.#write(this.#first!, view, position)
+    this.#write(0, view, position)
     Atomics.store(window.words, (position + CompletionLayout.statusWord.offset) >>> 2, this.#statusWord(0))
-    for (let index = 0; index < count; index++) this.#advance()
+    this.#advance(count)
     return count
   }
 
@@ -205,13 +195,7 @@ export class CompletionQueue {
     if (!this.isOpen) return
     this.isOpen = false
     this.#window.close()
-    for (let command = this.#first; command !== undefined;) {
-      const next: Command | undefined = command.next
-      this.#pool.release(command)
-      command = next
-    }
-    this.#first = this.#last = undefined
-    this.#waiting = 0
+    this.#waiting.drop(this.#waiting.count)
   }
 
   /** Entries in the ring that the host has not consumed and that it has for certain. */
@@ -220,39 +204,35 @@ export class CompletionQueue {
     return ringed < 0 ? ringed + this.size : ringed
   }
 
-  /** All but the last word, which carries the phase tag. */
-  #write (command: Command, view: DataView, base: number): void {
-    const queue = command.queue!
+  /** All but the last word, which carries the phase tag, of the one that is `index` after the first one waiting. */
+  #write (index: number, view: DataView, base: number): void {
+    const queue = this.#waiting.queueAt(index)
     queue.isAnswered = true
-    CompletionLayout.result.set(view, base, command.result)
+    CompletionLayout.result.set(view, base, this.#waiting.resultAt(index))
     CompletionLayout.reserved.set(view, base, 0)
     CompletionLayout.sqhd.set(view, base, queue.head)
     CompletionLayout.sqid.set(view, base, queue.id)
   }
 
-  /** The last word of the first one waiting, with the phase tag of the entry `ahead` of the tail. */
-  #statusWord (ahead: number, command: Command = this.#first!): number {
-    const phase = this.#tail + ahead < this.size ? this.#phase : this.#phase ^ 1
-    return completionStatusWord(command.cid, command.statusField, phase)
+  /** The last word of the same, with the phase tag of the entry it goes to. */
+  #statusWord (index: number): number {
+    const phase = this.#tail + index < this.size ? this.#phase : this.#phase ^ 1
+    return completionStatusWord(this.#waiting.cidAt(index), this.#waiting.statusFieldAt(index), phase)
   }
 
-  #advance (): void {
-    const command = this.#first!
-    this.#first = command.next
-    if (this.#first === undefined) this.#last = undefined
-    this.#waiting--
-    if (this.#inDoubt > 0) this.#inDoubt--
-    this.#tail++
-    if (this.#tail === this.size) {
-      this.#tail = 0
-      this.#phase ^= 1
-    }
-    this.#pool.release(command)
+  /** `count` of those that waited were told. */
+  #advance (count: number): void {
+    this.#waiting.drop(count)
+    this.#inDoubt = Math.max(0, this.#inDoubt - count)
+    this.#tail += count
+    if (this.#tail < this.size) return
+    this.#tail -= this.size
+    this.#phase ^= 1
   }
 
   /** Sends a run of entries, up to the end of the ring. */
   #send (later: (queue: CompletionQueue, count: number) => void): number {
-    const count = Math.min(this.#waiting, this.size - 1 - this.#ringed, this.size - this.#tail, MESSAGE_ENTRIES)
+    const count = Math.min(this.#waiting.count, this.size - 1 - this.#ringed, this.size - this.#tail, MESSAGE_ENTRIES)
     const written = this.#dma.write(this.#iova + this.#tail * ENTRY_BYTES, this.#compose(count))
     if (typeof written === 'number') return this.#sentRun(count, written)
     this.#inDoubt = Math.max(this.#inDoubt, count)
@@ -268,10 +248,9 @@ export class CompletionQueue {
   #compose (count: number): Uint8Array {
     this.#sent ??= new Uint8Array(MESSAGE_ENTRIES * ENTRY_BYTES)
     const view = new DataView(this.#sent.buffer)
-    let command = this.#first
-    for (let index = 0; index < count && command !== undefined; index++, command = command.next) {
-      this.#write(command, view, index * ENTRY_BYTES)
-      CompletionLayout.statusWord.set(view, index * ENTRY_BYTES, this.#statusWord(index, command))
+    for (let index = 0; index < count; index++) {
+      this.#write(index, view, index * ENTRY_BYTES)
+      CompletionLayout.statusWord.set(view, index * ENTRY_BYTES, this.#statusWord(index))
     }
     return this.#sent.subarray(0, count * ENTRY_BYTES)
   }
@@ -279,7 +258,7 @@ export class CompletionQueue {
   #sentRun (count: number, fault: DmaFault): number {
     this.fault = fault
     const told = fault === DmaFault.NONE ? count : 0
-    for (let index = 0; index < told; index++) this.#advance()
+    this.#advance(told)
     this.#catchUp()
     return told
   }
@@ -288,6 +267,6 @@ export class CompletionQueue {
   #catchUp (): void {
     const overtaken = (this.head - this.#tail + this.size) % this.size
     // More than that is not ahead of the tail, but behind it.
-    if (overtaken <= this.#inDoubt) { for (let index = 0; index < overtaken; index++) this.#advance() }
+    if (overtaken <= this.#inDoubt) this.#advance(overtaken)
   }
 }
