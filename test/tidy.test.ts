@@ -12,11 +12,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'dma': ['core', 'wire', 'native', 'tsyringe', 'zod'],
   'pci': ['core', 'wire'],
   'block': ['core', 'native', 'tsyringe', 'zod'],
+  'virtio': ['core', 'wire', 'pci'],
   'device-nvme': ['core', 'wire', 'pci', 'block', 'tsyringe', 'zod'],
+  'device-virtio-blk': ['core', 'wire', 'pci', 'virtio', 'block', 'tsyringe', 'zod'],
   'testkit': ['core', 'wire', 'native', 'block', 'vitest'],
   'cli': [
-    ...['core', 'core/host', 'block', 'device-nvme', 'dma', 'native', 'pci', 'transport-socket'],
-    ...['commander', 'pino', 'pino-pretty', 'reflect-metadata', 'zod']
+    ...['core', 'core/host', 'block', 'device-nvme', 'device-virtio-blk', 'dma', 'native', 'pci', 'transport-socket'],
+    ...['commander', 'pino', 'pino-pretty', 'reflect-metadata', 'yaml', 'zod']
   ]
 }
 
