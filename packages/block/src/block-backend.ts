@@ -22,6 +22,10 @@ export type BlockBuffers = Uint8Array | SegmentList
 export interface BlockBackend extends AsyncDisposable {
   /** In bytes, a power of two. */
   readonly blockSize: number
+  /**
+   * How many there are. It changes, if at all, in a {@link BlockBackend.checkSize}, and requests are checked against
+   * what it is when they arrive.
+   */
   readonly blockCount: number
   /** Whether `write`, `discard` and `writeZeroes` are refused. */
   readonly readOnly: boolean
@@ -56,6 +60,16 @@ export interface BlockBackend extends AsyncDisposable {
    * end was closed find nothing.
    */
   readonly poll?: (() => boolean) | undefined
+
+  /**
+   * Looks whether the storage has another size now, and takes it over: blocks past its new end are out of range from
+   * then on, and new ones read as what the storage holds there. Answers true where `blockCount` changed. Storage that
+   * ends within a block ends before it. Rejects where the size cannot be found out, which changes nothing.
+   *
+   * For devices that tell their guest: `watchSize` calls it regularly. Present where the size can change. Once the back
+   * end was closed it finds no change.
+   */
+  readonly checkSize?: (() => boolean | Promise<boolean>) | undefined
 
   /**
    * Closes the storage once the requests in flight are answered. It does not flush. More calls wait for the first.

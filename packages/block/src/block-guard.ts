@@ -1,7 +1,7 @@
 import { PcikitError } from '@pcikit/core'
 import type { BlockBackend, BlockBuffers } from './block-backend.js'
 
-/** What a request is checked against. */
+/** What a request is checked against. `blockCount` may change. */
 export type BlockGeometry = Pick<BlockBackend, 'blockSize' | 'blockCount' | 'readOnly'>
 
 /**
@@ -10,15 +10,15 @@ export type BlockGeometry = Pick<BlockBackend, 'blockSize' | 'blockCount' | 'rea
  */
 export class BlockGuard {
   readonly name: string
+  readonly #geometry: BlockGeometry
   readonly #blockSize: number
-  readonly #blockCount: number
   readonly #readOnly: boolean
   #isOpen: boolean
 
   constructor (name: string, geometry: BlockGeometry) {
     this.name = name
+    this.#geometry = geometry
     this.#blockSize = geometry.blockSize
-    this.#blockCount = geometry.blockCount
     this.#readOnly = geometry.readOnly
     this.#isOpen = true
   }
@@ -74,13 +74,14 @@ export class BlockGuard {
 
   // The difference cannot overflow where the sum could: a guest may ask for 2^64 - 1.
   #assertRange (lba: number, blockCount: number): void {
+    const available = this.#geometry.blockCount
     const isInside = Number.isSafeInteger(lba) && Number.isSafeInteger(blockCount) && lba >= 0 && blockCount >= 0 &&
-      lba <= this.#blockCount - blockCount
+      lba <= available - blockCount
     if (isInside) return
     throw new PcikitError(
       'PCIKIT_BLOCK_OUT_OF_RANGE',
-      `${this.name} has ${this.#blockCount} blocks. Block ${lba} and the ${blockCount} from it on are not all in it.`,
-      { details: { lba, blockCount, available: this.#blockCount } }
+      `${this.name} has ${available} blocks. Block ${lba} and the ${blockCount} from it on are not all in it.`,
+      { details: { lba, blockCount, available } }
     )
   }
 }

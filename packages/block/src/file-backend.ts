@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises'
 import { PcikitError } from '@pcikit/core'
 import { AllocateMode, fileAllocate, readVectorNow, writeVectorNow } from '@pcikit/native'
 import type { Waiting } from '@pcikit/native'
@@ -7,7 +6,7 @@ import { BlockGuard } from './block-guard.js'
 import { CacheProbe } from './cache-probe.js'
 import { parseFileSpec } from './file-spec.js'
 import type { FileSpec } from './file-spec.js'
-import { openFileStorage, unavailable } from './file-storage.js'
+import { currentByteLength, openFileStorage, unavailable } from './file-storage.js'
 import type { FileStorage } from './file-storage.js'
 import { openFileTransfers } from './file-transfers.js'
 import type { FileTransfers } from './file-transfers.js'
@@ -34,7 +33,6 @@ const EOPNOTSUPP = 95
  */
 export class FileBackend implements BlockBackend {
   readonly blockSize: number
-  readonly blockCount: number
   readonly readOnly: boolean
   readonly supportsDiscard: boolean
   readonly supportsWriteZeroes: boolean
@@ -43,7 +41,7 @@ export class FileBackend implements BlockBackend {
   readonly poll: BlockBackend['poll']
   readonly #guard: BlockGuard
   readonly #path: string
-  readonly #handle: FileHandle
+  readonly #storage: FileStorage
   readonly #fd: number
   readonly #vector: TransferVector
   readonly #transfers: FileTransfers
@@ -51,13 +49,14 @@ export class FileBackend implements BlockBackend {
   readonly #readProbe: CacheProbe
   readonly #writeProbe: CacheProbe
   readonly #inFlight: InFlight
+  #blockCount: number
+  #isOpen: boolean
   #zeroModes: readonly AllocateMode[]
   #flushFailure: Error | undefined
   #closing: Promise<void> | undefined
 
   private constructor (spec: FileSpec, storage: FileStorage, transfers: FileTransfers, blockSize: number) {
     this.blockSize = blockSize
-    this.blockCount = storage.byteLength / blockSize
     this.readOnly = spec.readOnly
     this.supportsDiscard = storage.canPunchHoles
     this.supportsWriteZeroes = storage.canPunchHoles
@@ -66,7 +65,7 @@ export class FileBackend implements BlockBackend {
     this.poll = transfers.poll
     this.#guard = new BlockGuard(`The file ${spec.path}`, this)
     this.#path = spec.path
-    this.#handle = storage.handle
+    this.#storage = storage
     this.#fd = storage.handle.fd
     this.#vector = new TransferVector()
     this.#transfers = transfers
@@ -74,6 +73,8 @@ export class FileBackend implements BlockBackend {
     this.#readProbe = new CacheProbe()
     this.#writeProbe = new CacheProbe()
     this.#inFlight = new InFlight()
+    this.#blockCount = storage.byteLength / blockSize
+    this.#isOpen = true
     this.#flushFailure = undefined
     this.#closing = undefined
     // A hole first: a sparse file stays sparse.
@@ -91,6 +92,10 @@ export class FileBackend implements BlockBackend {
       await storage.handle.close()
       throw error
     }
+  }
+
+  get blockCount (): number {
+    return this.#blockCount
   }
 
   read (lba: number, target: BlockBuffers): void | Promise<void> {
@@ -115,11 +120,20 @@ export class FileBackend implements BlockBackend {
     return this.#zero(lba, blockCount)
   }
 
+  async checkSize (): Promise<boolean> {
+    if (!this.#isOpen) return false
+    const byteLength = await this.#inFlight.track(currentByteLength(this.#storage))
+    const before = this.#blockCount
+    this.#blockCount = Math.floor(byteLength / this.blockSize)
+    return this.#blockCount !== before
+  }
+
   async [Symbol.asyncDispose] (): Promise<void> {
+    this.#isOpen = false
     this.#guard.close()
     this.#closing ??= this.#inFlight.idle().then(() => {
       this.#transfers.close()
-      return this.#handle.close()
+      return this.#storage.handle.close()
     })
     await this.#closing
   }

@@ -9,6 +9,8 @@ import type { FileSpec } from './file-spec.js'
 /** An open and locked file or block device. */
 export interface FileStorage {
   readonly handle: FileHandle
+  readonly isBlockDevice: boolean
+  /** When it was opened. */
   readonly byteLength: number
   /** Whether there is no disk that a transfer could wait for. */
   readonly inMemory: boolean
@@ -25,14 +27,20 @@ export async function openFileStorage (spec: FileSpec, logger: Logger): Promise<
     if (type !== 'file' && type !== 'block') {
       throw unavailable(spec, 'is neither a regular file nor a block device')
     }
-    const byteLength = type === 'block' ? blockDeviceSize(handle.fd) : size
+    const isBlockDevice = type === 'block'
+    const byteLength = isBlockDevice ? blockDeviceSize(handle.fd) : size
     const canPunchHoles = !spec.readOnly &&
-      (type === 'block' ? await canDeviceZero(handle) : await canFilePunch(handle.fd, size))
-    return { handle, byteLength, inMemory, canPunchHoles }
+      (isBlockDevice ? await canDeviceZero(handle) : await canFilePunch(handle.fd, size))
+    return { handle, isBlockDevice, byteLength, inMemory, canPunchHoles }
   } catch (error) {
     await handle.close()
     throw error
   }
+}
+
+/** The size that it has now. A file is asked for on another thread: a server that is away would keep this one. */
+export async function currentByteLength ({ handle, isBlockDevice }: FileStorage): Promise<number> {
+  return isBlockDevice ? blockDeviceSize(handle.fd) : (await handle.stat()).size
 }
 
 /** The error for a file that cannot be used: `The file disk.img is empty. Do this.` */

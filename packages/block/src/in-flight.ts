@@ -14,10 +14,10 @@ export class InFlight {
   }
 
   /** Counts `work` until it settles. */
-  async track (work: Promise<void>): Promise<void> {
+  async track<T> (work: Promise<T>): Promise<T> {
     this.begin()
     try {
-      await work
+      return await work
     } finally {
       this.end()
     }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { truncate } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '@pcikit/core'
 import { FileBackend } from '../src/index.js'
@@ -44,6 +45,16 @@ describe('FileBackend on a block device', () => {
     expect(target.filter((_, at) => at % 512 === 0)).toEqual(
       Uint8Array.of(1, 0, 0, 1, disk.supportsDiscard ? 0 : 1, 1, 1, 1)
     )
+  })
+
+  it('takes over the size of a device that has grown', async ({ skip }) => {
+    skip(device === undefined, 'losetup needs root and a kernel with loop devices')
+    const spec = { path: device!, readOnly: false }
+    await using disk = await FileBackend.open(spec, { blockSize: 512, logger: silentLogger })
+    await truncate(folder.path('disk.img'), 2 * MIB)
+    execFileSync('losetup', ['--set-capacity', device!])
+    expect(await disk.checkSize()).toBe(true)
+    expect(disk.blockCount).toBe(4096)
   })
 
   it('is locked against a second opener', async ({ skip }) => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll } from 'vitest'
 import { silentLogger } from '@pcikit/core'
@@ -42,7 +43,8 @@ function describeFileBackend (name: string, io: FileIo, folderOf: () => ScratchF
       return open(false, blockSize)
     },
     reopen: () => open(false),
-    reopenReadOnly: () => open(true)
+    reopenReadOnly: () => open(true),
+    resize: blockCount => truncate(path, 512 * blockCount)
   })
 }
 

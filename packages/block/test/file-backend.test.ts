@@ -83,6 +83,26 @@ describe('FileBackend', () => {
     )
   })
 
+  describe('when the file gets another size', () => {
+    it('ends before a block that is not all there', async () => {
+      const path = await folder.file('disk.img', MIB)
+      await using disk = await open(path, true)
+      await truncate(path, MIB + 511)
+      const partly = await disk.checkSize()
+      await truncate(path, MIB - 1)
+      expect([partly, await disk.checkSize(), disk.blockCount]).toEqual([false, true, 2047])
+    })
+
+    it('is closed only when it has looked', async () => {
+      const path = await folder.file('disk.img', MIB)
+      const disk = await open(path)
+      await truncate(path, 2 * MIB)
+      const look = disk.checkSize()
+      await disk[Symbol.asyncDispose]()
+      expect(await look).toBe(true)
+    })
+  })
+
   describe('when it is locked', () => {
     it('refuses a second writer, and tells what to do', async () => {
       const path = await folder.file('disk.img', MIB)

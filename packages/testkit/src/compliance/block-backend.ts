@@ -10,6 +10,8 @@ export interface BlockBackendFixture {
   reopen?(): Promise<BlockBackend>
   /** Opens the same for reading only, when there is such a thing. */
   reopenReadOnly?(): Promise<BlockBackend>
+  /** Gives the storage that `create` made last, still open, another size: as somebody else would. Where that can be. */
+  resize?(blockCount: number): Promise<void>
   /** True for storage that keeps nothing of what is written: whatever is read is zero. */
   readonly forgets?: boolean
 }
@@ -103,6 +105,7 @@ export function describeBlockBackend (name: string, fixture: BlockBackendFixture
       describeZeroing(getDisk)
       describePersistence(getDisk, setDisk, fixture)
     }
+    describeResizing(getDisk, fixture)
     describePolling(getDisk)
     describeRefusals(getDisk)
     describeClosing(getDisk)
@@ -265,6 +268,39 @@ function describePersistence (
     expect(await codeOf(() => disk().writeZeroes(2, 1))).toBe('PCIKIT_BLOCK_READ_ONLY')
     await disk().flush()
     expectBytes(await readBlocks(disk(), 2, 1), pattern(1, 14))
+  })
+}
+
+function describeResizing (disk: () => BlockBackend, fixture: BlockBackendFixture): void {
+  it('finds no other size where there is none, nor once it is closed', async ({ skip }) => {
+    skip(disk().checkSize === undefined, 'the back end has no checkSize()')
+    const isOther = await disk().checkSize!()
+    await disk()[Symbol.asyncDispose]()
+    expect([isOther, await disk().checkSize!(), disk().blockCount]).toEqual([false, false, BLOCK_COUNT])
+  })
+
+  it('takes over a larger size when it looks, and stores in what is new', async ({ skip }) => {
+    const { resize } = fixture
+    skip(resize === undefined, 'fixture has no resize()')
+    await resize!(2 * BLOCK_COUNT)
+    const early = await codeOf(() => disk().write(BLOCK_COUNT, pattern(1, 17)))
+    expect([early, disk().blockCount]).toEqual(['PCIKIT_BLOCK_OUT_OF_RANGE', BLOCK_COUNT])
+    expect([await disk().checkSize!(), disk().blockCount]).toEqual([true, 2 * BLOCK_COUNT])
+    await disk().write(2 * BLOCK_COUNT - 1, pattern(1, 17))
+    expectBytes(await readBlocks(disk(), 2 * BLOCK_COUNT - 1, 1), pattern(1, 17))
+    expectBytes(await readBlocks(disk(), BLOCK_COUNT, 1), new Uint8Array(BLOCK_SIZE))
+  })
+
+  it('refuses what is past a smaller size, and serves the rest', async ({ skip }) => {
+    const { resize } = fixture
+    skip(resize === undefined, 'fixture has no resize()')
+    await disk().write(0, pattern(BLOCK_COUNT, 18))
+    await resize!(10)
+    expect([await disk().checkSize!(), disk().blockCount]).toEqual([true, 10])
+    expectBytes(await readBlocks(disk(), 0, 10), pattern(BLOCK_COUNT, 18).subarray(0, 10 * BLOCK_SIZE))
+    expect(await codeOf(() => disk().read(9, new Uint8Array(2 * BLOCK_SIZE)))).toBe('PCIKIT_BLOCK_OUT_OF_RANGE')
+    expect(await codeOf(() => disk().write(10, pattern(1, 19)))).toBe('PCIKIT_BLOCK_OUT_OF_RANGE')
+    expect(await codeOf(() => disk().writeZeroes(0, 11))).toBe('PCIKIT_BLOCK_OUT_OF_RANGE')
   })
 }
 
