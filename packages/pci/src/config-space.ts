@@ -33,18 +33,18 @@ export class ConfigSpace {
     return this.#names.has(name)
   }
 
-  /** Bytes that no register occupies read as zero. */
+  /** Each word that the range touches is read once. Bytes that no register occupies read as zero. */
   read (offset: number, target: DataView, position: number, count: number): void {
     for (let done = 0; done < count;) {
       const at = offset + done
+      const first = at & 3
+      const bytes = Math.min(4 - first, count - done)
       const word = this.registers.read(at)
-      if (at % 4 === 0 && count - done >= 4) {
-        target.setUint32(position + done, word, true)
-        done += 4
-      } else {
-        target.setUint8(position + done, word >>> ((at & 3) * 8))
-        done++
-      }
+      if (bytes === 4) target.setUint32(position + done, word, true)
+      else {for (let index = 0; index < bytes; index++) {
+          target.setUint8(position + done + index, word >>> ((first + index) * 8))
+        }}
+      done += bytes
     }
   }
 

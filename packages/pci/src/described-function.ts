@@ -22,6 +22,11 @@ export interface DescribedPciFunction extends PciFunction {
   readonly config: ConfigRegisters
   readonly powerState: PowerState
   /**
+   * Holds back the answer to the write of configuration space that is under way until `work` ended. For hooks of
+   * `config`, which have to return at once.
+   */
+  settleAfter(work: Promise<void>): void
+  /**
    * Stops DMA and interrupts, has the device reset itself, waits until no transfer is left. A client's reset gives
    * every register its value of power-on; the others leave sticky bits. A device calls it with cause 'device'.
    */
@@ -118,6 +123,11 @@ class ConfiguredFunction implements DescribedPciFunction {
     return this.#bars[index]?.write(offset, source, position, count)
   }
 
+  settleAfter (work: Promise<void>): void {
+    const earlier = this.#settled
+    this.#settled = earlier === undefined ? work : Promise.all([earlier, work]).then(() => undefined)
+  }
+
   reset (cause: ResetCause = 'client'): Promise<void> {
     // One reset at a time: the device must not be asked to stop while it still does.
     this.#beginReset(cause)
@@ -156,21 +166,16 @@ class ConfiguredFunction implements DescribedPciFunction {
     return settled
   }
 
-  #settleAfter (work: Promise<void>): void {
-    const earlier = this.#settled
-    this.#settled = earlier === undefined ? work : Promise.all([earlier, work]).then(() => undefined)
-  }
-
   #applyCommand (): void {
     const wasBusMaster = this.#isBusMaster
     this.#applyState()
-    if (wasBusMaster && !this.#isBusMaster) this.#settleAfter(this.#services.dma.drain())
+    if (wasBusMaster && !this.#isBusMaster) this.settleAfter(this.#services.dma.drain())
   }
 
   #controlDevice (value: number): void {
     if (!DeviceControl.INITIATE_FUNCTION_LEVEL_RESET.isSet(value)) return
     // The bit always reads as zero: the reset clears it with the rest.
-    this.#settleAfter(this.reset('flr'))
+    this.settleAfter(this.reset('flr'))
   }
 
   #controlPower (value: number, previous: number): void {
@@ -183,12 +188,12 @@ class ConfiguredFunction implements DescribedPciFunction {
     const next: PowerState = state === PowerStateValue.D0 ? 'D0' : 'D3hot'
     if (next === this.#powerState) return
     if (next === 'D0' && !Pmcsr.NO_SOFT_RESET.isSet(value)) {
-      this.#settleAfter(this.reset('power'))
+      this.settleAfter(this.reset('power'))
       return
     }
     this.#setPowerState(next)
     this.#applyState()
-    if (next === 'D3hot') this.#settleAfter(this.#services.dma.drain())
+    if (next === 'D3hot') this.settleAfter(this.#services.dma.drain())
   }
 
   #setPowerState (state: PowerState): void {

@@ -38,6 +38,7 @@ export type {
   PowerState,
   ResetCause
 } from './description.js'
+export { msixBar } from './msix-bar.js'
 export { words } from './bar.js'
 export type { WordHandler } from './bar.js'
 export type { ConfigRegisters } from './config-space.js'

@@ -14,6 +14,11 @@ describe('ConfigSpace', () => {
     view.setUint32(0, value, true)
     config.write(offset, view, 0, count)
   }
+  const findVendorCapability = () => {
+    let at = read(0x34, 1)
+    while (read(at, 1) !== 0x09) at = read(at + 1, 1)
+    return at
+  }
   beforeEach(() => {
     config = new ConfigSpace(everything)
   })
@@ -89,6 +94,20 @@ describe('ConfigSpace', () => {
     config.registers.onWrite('INTERRUPT', value => seen.push(value))
     write(0x3c, 0x1122, 2)
     expect(seen).toEqual([0x0122])
+  })
+
+  it('reads a word once, however many of its bytes are read', () => {
+    const seen: number[] = []
+    config.registers.onRead('VENDOR.WORD_4', value => {
+      seen.push(value)
+      return 0x4433_2211
+    })
+    const at = findVendorCapability()
+    expect([read(at + 4, 2), read(at + 6, 2), read(at + 5, 1)]).toEqual([0x2211, 0x4433, 0x22])
+    expect(seen).toHaveLength(3)
+    config.read(at + 3, view, 0, 6)
+    expect([...new Uint8Array(view.buffer, 1, 4)]).toEqual([0x11, 0x22, 0x33, 0x44])
+    expect(seen).toHaveLength(4)
   })
 
   it('clears error bits of the status register where 1 is written, and leaves them to writes beside', () => {

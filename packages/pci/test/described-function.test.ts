@@ -245,3 +245,22 @@ describe('power states', () => {
     ])
   })
 })
+
+describe('a hook of the configuration space', () => {
+  it('holds back the answer to its write until its work ended, and to no later one', async () => {
+    const { pci } = createFunction()
+    let end = (): void => undefined
+    pci.config.onWrite('CACHE_LINE', () => {
+      pci.settleAfter(
+        new Promise(resolve => {
+          end = resolve
+        })
+      )
+    })
+    const written = write(pci, 0x0c, 1)
+    expect(await isSettled(written)).toBe(false)
+    expect(write(pci, 0x3c, 1)).toBeUndefined()
+    end()
+    expect(await isSettled(written)).toBe(true)
+  })
+})

@@ -15,6 +15,12 @@ export interface RegisterSpec {
 /** Called after the driver wrote a register, with what it holds now and what it held before. */
 export type RegisterHook = (value: number, previous: number) => void
 
+/**
+ * Called when the driver reads a register, with what it holds. What it returns is what the driver reads, and what the
+ * register holds from then on.
+ */
+export type RegisterReadHook = (value: number) => number
+
 const ALL = 0xffff_ffff
 
 /**
@@ -32,6 +38,7 @@ export class RegisterBank<Name extends string> {
   readonly #clearable: Uint32Array
   readonly #sticky: Uint32Array
   readonly #hooks: (RegisterHook | undefined)[]
+  readonly #readHooks: (RegisterReadHook | undefined)[]
   readonly #index: ReadonlyMap<Name, number>
 
   /** Throws RangeError where a register is not aligned, or two are at the same place. */
@@ -57,6 +64,7 @@ export class RegisterBank<Name extends string> {
     this.#clearable = new Uint32Array(count)
     this.#sticky = new Uint32Array(count)
     this.#hooks = new Array<RegisterHook | undefined>(count).fill(undefined)
+    this.#readHooks = new Array<RegisterReadHook | undefined>(count).fill(undefined)
     for (const [name, word] of index) {
       const spec: RegisterSpec = specs[name]
       this.#reset[word] = spec.reset ?? 0
@@ -74,7 +82,12 @@ export class RegisterBank<Name extends string> {
 
   /** The driver reads the word that holds byte `offset`. */
   read (offset: number): number {
-    return this.#words[offset >>> 2] ?? 0
+    const word = offset >>> 2
+    const hook = this.#readHooks[word]
+    if (hook === undefined) return this.#words[word] ?? 0
+    const value = hook(this.#words[word]!) >>> 0
+    this.#words[word] = value
+    return value
   }
 
   /**
@@ -108,6 +121,13 @@ export class RegisterBank<Name extends string> {
     const word = this.#wordOf(name)
     if (this.#hooks[word] !== undefined) throw new RangeError(`${name} has a hook already.`)
     this.#hooks[word] = hook
+  }
+
+  /** Has `hook` answer each read by the driver: for registers that are read with an effect. One for each register. */
+  onRead (name: Name, hook: RegisterReadHook): void {
+    const word = this.#wordOf(name)
+    if (this.#readHooks[word] !== undefined) throw new RangeError(`${name} has a hook for reads already.`)
+    this.#readHooks[word] = hook
   }
 
   /** Gives every register its reset value, without calling hooks. */

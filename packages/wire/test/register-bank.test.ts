@@ -69,6 +69,34 @@ describe('RegisterBank', () => {
     expect(() => bank.onWrite('CC', () => undefined)).toThrow('CC has a hook already')
   })
 
+  it('answers the driver what a hook for reads returns, and keeps it', () => {
+    const bank = createBank()
+    bank.set('CSTS', 7)
+    bank.onRead('CSTS', value => value - 8)
+    expect(bank.read(0x1c)).toBe(0xffff_ffff)
+    expect(bank.get('CSTS')).toBe(0xffff_ffff)
+  })
+
+  it('calls the hook for reads once for each read of its word, but not for the device', () => {
+    const bank = createBank()
+    const seen: number[] = []
+    bank.onRead('CC', value => {
+      seen.push(value)
+      return value + 1
+    })
+    bank.get('CC')
+    bank.read(0x00)
+    bank.read(0x14)
+    bank.read(0x16)
+    expect(seen).toEqual([0x0046_0000, 0x0046_0001])
+  })
+
+  it('refuses a second hook for reads of the same register', () => {
+    const bank = createBank()
+    bank.onRead('CC', value => value)
+    expect(() => bank.onRead('CC', value => value)).toThrow('CC has a hook for reads already')
+  })
+
   it('reads zero and ignores writes where there is no register', () => {
     const bank = createBank()
     bank.write(0x08, 0xffff_ffff)
