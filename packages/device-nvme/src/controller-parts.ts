@@ -8,6 +8,7 @@ import { LogPageCommands } from './admin/log-page-commands.js'
 import { QueueCommands } from './admin/queue-commands.js'
 import type { QueueLimits } from './admin/queue-commands.js'
 import { AsyncEvents } from './async-events.js'
+import { ChangedNamespaces } from './changed-namespaces.js'
 import { CommandPool } from './command-pool.js'
 import { CommandProcessor } from './command-processor.js'
 import type { PollerTimes } from './doorbell-poller.js'
@@ -202,12 +203,14 @@ function assembleAdmin (
     },
     onDelete: queue => interrupts.forget(queue)
   })
+  const changed = new ChangedNamespaces(asyncEvents, features)
   return new AdminCommands({
     identify: new IdentifyCommands(identity, namespaces, transfer),
     features: new FeatureCommands(features, namespaces, queueCommands, transfer),
-    logPages: new LogPageCommands({ ...identity, errors, health, events: asyncEvents }, transfer),
+    logPages: new LogPageCommands({ ...identity, errors, health, events: asyncEvents, changed }, transfer),
     queueCommands,
     events: asyncEvents,
+    changed,
     keepAlive,
     late,
     queues,

@@ -109,6 +109,13 @@ export class NvmeController {
     this.#enableIfWanted()
   }
 
+  /** The back end of a namespace has another size. Commands under way were checked against the one they began with. */
+  namespaceChanged (nsid: number): void {
+    const blocks = this.#surroundings.namespaces.get(nsid)?.blockCount
+    this.#surroundings.logger.info({ nsid, blocks }, `namespace ${nsid} has ${blocks} blocks now`)
+    this.#parts.admin.namespaceChanged(nsid)
+  }
+
   /** The host is gone: nothing is missing while it is. */
   clientGone (): void {
     if (this.isReady && Csts.SHST.get(this.#registers.get('CSTS')) !== ShutdownStatus.COMPLETE) {

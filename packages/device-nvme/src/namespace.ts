@@ -15,7 +15,6 @@ export class Namespace {
   readonly backend: BlockBackend
   readonly uuid: Uint8Array
   readonly blockBytes: number
-  readonly blockCount: number
   readonly readOnly: boolean
 
   constructor (description: NamespaceDescription) {
@@ -23,8 +22,12 @@ export class Namespace {
     this.backend = description.backend
     this.uuid = description.uuid
     this.blockBytes = description.backend.blockSize
-    this.blockCount = description.backend.blockCount
     this.readOnly = description.backend.readOnly
+  }
+
+  /** NSZE: what the back end has at the moment. */
+  get blockCount (): number {
+    return this.backend.blockCount
   }
 }
 

@@ -1,4 +1,4 @@
-import { openBlockBackend } from '@pcikit/block'
+import { openBlockBackend, watchSize } from '@pcikit/block'
 import type { BlockBackend } from '@pcikit/block'
 import { PcikitError } from '@pcikit/core'
 import type {
@@ -10,7 +10,8 @@ import type {
   Logger,
   PciFunction,
   Recorder,
-  SharedMemoryFactory
+  SharedMemoryFactory,
+  Subscription
 } from '@pcikit/core'
 import { createPciFunction, deviceSerialNumber, pciExpress, powerManagement, words } from '@pcikit/pci'
 import type { DescribedPciFunction, PciDescription } from '@pcikit/pci'
@@ -49,6 +50,7 @@ export class NvmeDevice implements Device {
   readonly #page: DoorbellPage | undefined
   readonly #function: DescribedPciFunction
   readonly #backends: BlockBackend[] = []
+  readonly #sizes: Subscription[] = []
   #controller: NvmeController | undefined = undefined
 
   constructor (options: NvmeOptions, services: NvmeDeviceServices) {
@@ -97,6 +99,7 @@ export class NvmeDevice implements Device {
       limits: { queues, entries: queueEntries, vectors },
       identity: this.#identity()
     }, this.#page)
+    this.#watchSizes(namespaces)
   }
 
   clientGone (): void {
@@ -107,6 +110,7 @@ export class NvmeDevice implements Device {
   async close (): Promise<void> {
     const controller = this.#controller
     this.#controller = undefined
+    for (const watch of this.#sizes.splice(0)) watch.close()
     const failures: unknown[] = []
     await controller?.close().catch((error: unknown) => failures.push(error))
     const closing = this.#backends.splice(0).map(backend =>
@@ -149,6 +153,14 @@ export class NvmeDevice implements Device {
       },
       capabilities: [powerManagement(), pciExpress()],
       extendedCapabilities: [deviceSerialNumber(serialNumber64(this.#serial))]
+    }
+  }
+
+  #watchSizes (namespaces: readonly Namespace[]): void {
+    const { logger } = this.#services
+    for (const { id, backend } of namespaces) {
+      const onChange = (): void => this.#controller?.namespaceChanged(id)
+      this.#sizes.push(watchSize(backend, { everyMs: this.#options.resizeCheckMs, logger, onChange }))
     }
   }
 

@@ -57,6 +57,10 @@ export const nvmeOptionsSchema = z.strictObject({
     .describe(
       'adaptive: a guest that gives out commands in bunches is interrupted once for a bunch; off: for each run of completions, unless the guest asks for less'
     ),
+  resizeCheckMs: z.number().int().min(0).max(3_600_000).default(1000)
+    .describe(
+      'how often to look whether a back end has another size, of which the guest is told, in milliseconds; 0: never'
+    ),
   vendorId: id.default(0x1234).describe('PCI vendor ID, and subsystem vendor ID'),
   deviceId: id.default(0x4e56).describe('PCI device ID, and subsystem ID')
 })

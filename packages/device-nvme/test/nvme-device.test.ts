@@ -122,6 +122,28 @@ describe('NvmeDevice', () => {
     expect(backends.map(backend => backend.calls)).toEqual([['flush', 'close'], ['flush', 'close']])
   })
 
+  it.each([
+    ['each second', {}, 1000, 1],
+    ['as often as it should', { resizeCheckMs: 50 }, 50, 1],
+    ['never if it should not', { resizeCheckMs: 0 }, 10_000, 0]
+  ])('looks %s whether a back end has another size, until it is closed', async (_, options, timeMs, looks) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const { device, backends } = build(options)
+      await device.start()
+      const checkSize = vi.spyOn(backends[0]!, 'checkSize')
+      await vi.advanceTimersByTimeAsync(timeMs - 1)
+      const before = checkSize.mock.calls.length
+      await vi.advanceTimersByTimeAsync(1)
+      const after = checkSize.mock.calls.length
+      await device.close()
+      await vi.advanceTimersByTimeAsync(10 * timeMs)
+      expect([before, after, checkSize.mock.calls.length]).toEqual([0, looks, looks])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('closes what it opened when a later back end does not open', async () => {
     const { device, backends } = build({ backends: ['fake', 'fake:broken'] })
     await expect(device.start()).rejects.toThrow(/broken/)

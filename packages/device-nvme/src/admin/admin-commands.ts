@@ -1,4 +1,5 @@
 import type { AsyncEvents } from '../async-events.js'
+import type { ChangedNamespaces } from '../changed-namespaces.js'
 import type { Command } from '../command.js'
 import type { KeepAlive } from '../keep-alive.js'
 import type { LateChanges } from '../late-changes.js'
@@ -20,6 +21,7 @@ export interface AdminFamilies {
   readonly logPages: LogPageCommands
   readonly queueCommands: QueueCommands
   readonly events: AsyncEvents
+  readonly changed: ChangedNamespaces
   readonly keepAlive: KeepAlive
   readonly queues: QueueSet
   /** Undefined where the controller does not offer it. */
@@ -69,8 +71,14 @@ export class AdminCommands {
     }
   }
 
+  /** What Identify says about a namespace is not what it was. */
+  namespaceChanged (nsid: number): void {
+    this.#families.changed.add(nsid)
+  }
+
   /** Gives what hosts set its defaults. */
   reset (): void {
+    this.#families.changed.clear()
     this.#families.features.reset()
     this.#families.queueCommands.reset()
   }

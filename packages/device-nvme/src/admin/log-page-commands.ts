@@ -1,4 +1,5 @@
 import type { AsyncEvents } from '../async-events.js'
+import type { ChangedNamespaces } from '../changed-namespaces.js'
 import type { Command } from '../command.js'
 import type { ErrorLog } from '../error-log.js'
 import type { Health } from '../health.js'
@@ -10,8 +11,6 @@ import { Status } from '../status.js'
 import type { Outcome } from '../status.js'
 import type { DataTransfer } from '../transfer.js'
 
-/** Bytes of the logs that have no structure of their own here. [NVMe-Base] "Changed Namespace List". */
-const CHANGED_NAMESPACES_BYTES = 4096
 /** [NVMe-Base] "Commands Supported and Effects Log Page": 256 admin commands, then 256 I/O commands, a word each. */
 const COMMAND_EFFECTS_BYTES = 4096
 const IO_COMMANDS_AT = 1024
@@ -33,6 +32,7 @@ export interface LogSources {
   readonly errors: ErrorLog
   readonly health: Health
   readonly events: AsyncEvents
+  readonly changed: ChangedNamespaces
   /** Firmware revision, for slot 1. */
   readonly firmware: string
   /** Bytes of one command at most: MDTS. */
@@ -79,7 +79,7 @@ export class LogPageCommands {
       case LogPage.FIRMWARE_SLOT:
         return firmwareSlotLog(this.#sources.firmware)
       case LogPage.CHANGED_NAMESPACES:
-        return new Uint8Array(CHANGED_NAMESPACES_BYTES)
+        return this.#sources.changed.toLogPage()
       case LogPage.COMMANDS_SUPPORTED:
         return commandEffectsLog(this.#sources.hasDoorbellBuffers)
       default:
@@ -88,9 +88,14 @@ export class LogPageCommands {
   }
 
   #clearEvents (lid: number): void {
-    if (lid === LogPage.ERROR_INFORMATION) this.#sources.events.clear(AsyncEventType.ERROR)
-    else if (lid === LogPage.HEALTH) this.#sources.events.clear(AsyncEventType.HEALTH)
-    else if (lid === LogPage.CHANGED_NAMESPACES) this.#sources.events.clear(AsyncEventType.NOTICE)
+    const { events, changed } = this.#sources
+    if (lid === LogPage.ERROR_INFORMATION) events.clear(AsyncEventType.ERROR)
+    else if (lid === LogPage.HEALTH) events.clear(AsyncEventType.HEALTH)
+    else if (lid === LogPage.CHANGED_NAMESPACES) {
+      events.clear(AsyncEventType.NOTICE)
+      // Not by reads that retain the event: a host that reads in pieces retains it until the last.
+      changed.clear()
+    }
   }
 }
 

@@ -11,3 +11,5 @@ export type AsyncEventType = (typeof AsyncEventType)[keyof typeof AsyncEventType
 export const ErrorEvent = Object.freeze({ INVALID_DOORBELL_REGISTER: 0, INVALID_DOORBELL_VALUE: 1 } as const)
 /** [NVMe-Base] "Asynchronous Event Information – SMART / Health Status". */
 export const HealthEvent = Object.freeze({ TEMPERATURE_THRESHOLD: 1 } as const)
+/** [NVMe-Base] "Asynchronous Event Information – Notice". */
+export const NoticeEvent = Object.freeze({ ATTACHED_NAMESPACE_ATTRIBUTE_CHANGED: 0 } as const)

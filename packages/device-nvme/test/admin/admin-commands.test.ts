@@ -85,6 +85,27 @@ describe('Asynchronous Event Request', () => {
     expect((await harness.admin.next()).result).toBe(0x0001_0000)
   })
 
+  it('tells a host that asked for it, once for each time it looks, that a namespace changed', async () => {
+    await harness.admin.run({ opcode: AdminOpcode.SET_FEATURES, cdw10: 0x0b, cdw11: 1 << 8 })
+    requestEvent()
+    requestEvent()
+    harness.controller.namespaceChanged(1)
+    expect(await harness.admin.next()).toMatchObject({ status: Status.SUCCESS, result: 0x0004_0002 })
+    harness.controller.namespaceChanged(1)
+    for (let turn = 0; turn < 3; turn++) await nextTurn()
+    expect(harness.admin.peek()).toBeUndefined()
+    await harness.admin.run({ opcode: AdminOpcode.GET_LOG_PAGE, prp1: DATA, cdw10: 1023 << 16 | 4 })
+    harness.controller.namespaceChanged(1)
+    expect((await harness.admin.next()).result).toBe(0x0004_0002)
+  })
+
+  it('does not tell a host that a namespace changed unless it asked for it', async () => {
+    requestEvent()
+    harness.controller.namespaceChanged(1)
+    for (let turn = 0; turn < 3; turn++) await nextTurn()
+    expect(harness.admin.peek()).toBeUndefined()
+  })
+
   it('takes four requests and no more', async () => {
     for (let request = 0; request < 4; request++) requestEvent()
     const cid = requestEvent()

@@ -56,6 +56,14 @@ describe('Identify', () => {
     expect([harness.bytes[DATA + 99], harness.bytes[DATA + 130]]).toEqual([1, 12])
   })
 
+  it('has the size that the back end has at the moment', async () => {
+    const backend = new FakeBackend({ blockCount: 100 })
+    const harness = await enabled([backend])
+    backend.blockCount = 70
+    await identify(harness, 0x00, { nsid: 1 })
+    expect([0, 8, 16].map(offset => harness.view.getBigUint64(DATA + offset, true))).toEqual([70n, 70n, 70n])
+  })
+
   it.each([
     ['namespace', 0x00],
     ['allocated namespace', 0x11],

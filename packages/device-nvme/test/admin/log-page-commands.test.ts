@@ -62,6 +62,27 @@ describe('Get Log Page', () => {
     expect(u64At(0)).toBe(0)
   })
 
+  it('lists the namespaces that changed until the list was read to its end', async () => {
+    harness.controller.namespaceChanged(7)
+    harness.controller.namespaceChanged(3)
+    harness.controller.namespaceChanged(7)
+    const [numberOfDwords, retained] = [1023, 1 << 15]
+    const lists: number[][] = []
+    for (const cdw10 of [numberOfDwords << 16 | retained | 0x04, numberOfDwords << 16 | 0x04, undefined]) {
+      await getLog(0x04, 4096, cdw10 === undefined ? {} : { cdw10 })
+      lists.push([0, 4, 8].map(offset => harness.view.getUint32(DATA + offset, true)))
+    }
+    expect(lists).toEqual([[3, 7, 0], [3, 7, 0], [0, 0, 0]])
+  })
+
+  it('forgets with a reset which namespaces changed', async () => {
+    harness.controller.namespaceChanged(1)
+    await harness.disable()
+    await harness.enable()
+    await getLog(0x04, 4096)
+    expect(u64At(0)).toBe(0)
+  })
+
   it('says which commands there are', async () => {
     await getLog(0x05, 4096)
     const supported = (at: number): number => harness.view.getUint32(DATA + at, true) & 1

@@ -15,7 +15,7 @@ export interface FakeBackendOptions {
 /** Storage in an array, which answers at once or later, and takes down what it was asked. */
 export class FakeBackend implements BlockBackend {
   readonly blockSize: number
-  readonly blockCount: number
+  blockCount: number
   readonly readOnly: boolean
   readonly supportsDiscard: boolean
   readonly supportsWriteZeroes = true
@@ -66,6 +66,10 @@ export class FakeBackend implements BlockBackend {
 
   writeZeroes (lba: number, count: number): void | Promise<void> {
     return this.#clear('zero', lba, count)
+  }
+
+  checkSize (): boolean {
+    return false
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {

@@ -101,6 +101,14 @@ describe.each([['at once', false], ['later', true]])('with a back end that answe
   })
 })
 
+it('refuses what is past the end of a back end that got smaller, and takes what one that grew has more', async () => {
+  const read = { opcode: IoOpcode.READ, nsid: 1, prp1: DATA, cdw10: 1000 }
+  backend.blockCount = 1000
+  const past = await queue.run(read)
+  backend.blockCount = 1001
+  expect([past.status, (await queue.run(read)).status]).toEqual([Status.LBA_OUT_OF_RANGE, Status.SUCCESS])
+})
+
 describe('I/O commands', () => {
   it('reports a Data Transfer Error, and no media error, where memory went and the back end failed for it', async () => {
     await start({ isAsync: true })
