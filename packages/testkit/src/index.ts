@@ -74,7 +74,8 @@ export { IoQueue } from './nvme/io-queue.js'
 export type { BlockRange, Transfer } from './nvme/io-queue.js'
 export { ControllerFatalError, ControllerRegisters } from './nvme/controller-registers.js'
 export type { ControllerCapabilities } from './nvme/controller-registers.js'
-export { CommandAbandonedError, SubmissionQueue } from './nvme/submission-queue.js'
+export { CommandAbandonedError } from './guest/pending-commands.js'
+export { SubmissionQueue } from './nvme/submission-queue.js'
 export type { SubmissionQueueSpec, SubmitOptions } from './nvme/submission-queue.js'
 export { CompletionQueue } from './nvme/completion-queue.js'
 export type { CompletionQueueSpec } from './nvme/completion-queue.js'
@@ -99,6 +100,56 @@ export { decodeStatus, NvmeCommandError, NvmeStatusCode, statusCode } from './nv
 export type { NvmeCompletion, NvmeStatus } from './nvme/status.js'
 export { DiskVerifier } from './nvme/disk-verifier.js'
 export type { DiskVerifierOptions, VerifierRun } from './nvme/disk-verifier.js'
+export { VirtioPciDriver } from './virtio/virtio-pci-driver.js'
+export type {
+  CreateQueueOptions,
+  StartOptions,
+  VirtioInterrupts,
+  VirtioPciDriverOptions
+} from './virtio/virtio-pci-driver.js'
+export { CommonRegisters } from './virtio/common-registers.js'
+export type { QueueRegisters } from './virtio/common-registers.js'
+export { StructureAccess } from './virtio/virtio-structures.js'
+export type { AccessWidth, StructurePath, VirtioStructure } from './virtio/virtio-structures.js'
+export type { FeatureChoice } from './virtio/feature-words.js'
+export { Virtqueue } from './virtio/virtqueue.js'
+export type { QueueFeatures, SubmitChainOptions, VirtqueueHost, VirtqueueSpec } from './virtio/virtqueue.js'
+export type { DriverRing, QueuePlace, RingOptions, UsedChain } from './virtio/driver-ring.js'
+export type {
+  ChainFraming,
+  DriverChain,
+  GuestBuffer,
+  PackedFields,
+  PlainDescriptor,
+  RawDescriptor,
+  SplitFields
+} from './virtio/descriptor.js'
+export { SplitRing } from './virtio/split-ring.js'
+export { PackedRing } from './virtio/packed-ring.js'
+export { RingMemory } from './virtio/ring-memory.js'
+export {
+  CommonCfg,
+  DescriptorFlag,
+  NO_VECTOR,
+  VirtioFeature,
+  VirtioIsr,
+  VirtioStatus,
+  VirtioStructureType
+} from './virtio/layouts.js'
+export { VirtioBlkDriver } from './virtio/virtio-blk-driver.js'
+export type { StartBlkOptions } from './virtio/virtio-blk-driver.js'
+export { buffersOf, encodeSegments, NO_STATUS, VirtioBlkError, VirtioBlkQueue } from './virtio/virtio-blk-queue.js'
+export type { BlkAnswer, BlkFraming, BlkRequest, BlkSegmentRange, BlkTransfer } from './virtio/virtio-blk-queue.js'
+export {
+  BlkConfig,
+  BlkZone,
+  BlkZoneReport,
+  SECTOR_BYTES,
+  VirtioBlkFeature,
+  VirtioBlkRequest,
+  VirtioBlkStatus
+} from './virtio/blk-layouts.js'
+export type { VirtioBlkConfig } from './virtio/blk-layouts.js'
 export { runChaos } from './chaos/chaos.js'
 export type { ChaosOptions, ChaosReport } from './chaos/chaos.js'
 export { ChaosError } from './chaos/chaos-error.js'

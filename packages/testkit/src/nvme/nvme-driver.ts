@@ -1,6 +1,7 @@
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { GuestMemory } from '../guest/guest-memory.js'
 import type { IrqRecorder } from '../guest/irq-recorder.js'
+import { CommandAbandonedError } from '../guest/pending-commands.js'
+import { PollLoop } from '../guest/poll-loop.js'
 import type { RegionAccess } from '../vfio-user/vfio-user-client.js'
 import { AdminCommands } from './admin-commands.js'
 import { CompletionQueue } from './completion-queue.js'
@@ -14,7 +15,7 @@ import { AdminOpcode, Cc, Cqe, Property, Sqe } from './layouts.js'
 import { NvmeCommandError, statusCode } from './status.js'
 import type { NvmeCompletion } from './status.js'
 import { ShadowedDoorbells } from './shadowed-doorbells.js'
-import { CommandAbandonedError, SubmissionQueue } from './submission-queue.js'
+import { SubmissionQueue } from './submission-queue.js'
 
 /** The eventfds that the driver gets its interrupts from. */
 export interface NvmeInterrupts {
@@ -69,7 +70,6 @@ export interface DoorbellBufferOptions {
 
 const ADMIN_DEPTH = 32
 const PAGE_BYTES = 4096
-const BUSY_TURNS = 2000
 
 /** An NVMe driver, as an operating system has one. It works on guest memory by IOVA and on registers by messages. */
 export class NvmeDriver {
@@ -88,7 +88,7 @@ export class NvmeDriver {
   #adminPages: { submission: number, completion: number } | undefined
   #shadowPage: number | undefined
   #eventsPage: number | undefined
-  #isPolling = false
+  readonly #polling = new PollLoop(() => this.#hasPolledWork, () => this.#reapPolled())
 
   constructor (options: NvmeDriverOptions) {
     this.#options = options
@@ -241,7 +241,7 @@ export class NvmeDriver {
     const queue = new SubmissionQueue({ id, iova, depth, completions }, this.#options.memory, this.shadow, {
       stride: this.capabilities.doorbellStride,
       timeoutMs: this.#options.commandTimeoutMs ?? 10_000,
-      onSubmit: () => this.#startPolling()
+      onSubmit: () => this.#polling.start()
     })
     this.#submissionQueues.set(id, queue)
     return queue
@@ -275,28 +275,16 @@ export class NvmeDriver {
     await interrupts.recorder.unmask().catch(error => this.anomalies.push(String(error)))
   }
 
-  #startPolling (): void {
-    if (this.#isPolling || !this.#hasPolledWork) return
-    this.#isPolling = true
-    void this.#poll()
-  }
-
   get #hasPolledWork (): boolean {
     return [...this.#submissionQueues.values()].some(queue =>
       queue.completions.vector === undefined && queue.pendingCount > 0
     )
   }
 
-  async #poll (): Promise<void> {
-    let idleTurns = 0
-    while (this.#hasPolledWork) {
-      // A request for an event may wait for ever. After a while without completions the loop lets others run.
-      await (idleTurns++ < BUSY_TURNS ? nextTurn() : delay(1, undefined, { ref: false }))
-      const queues = [...this.#completionQueues.values()].filter(queue => queue.vector === undefined)
-      const counts = await Promise.all(queues.map(queue => this.#reap(queue)))
-      if (counts.some(count => count > 0)) idleTurns = 0
-    }
-    this.#isPolling = false
+  async #reapPolled (): Promise<number> {
+    const queues = [...this.#completionQueues.values()].filter(queue => queue.vector === undefined)
+    const counts = await Promise.all(queues.map(queue => this.#reap(queue)))
+    return counts.reduce((sum, count) => sum + count, 0)
   }
 }
 

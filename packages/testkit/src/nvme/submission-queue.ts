@@ -1,4 +1,5 @@
 import type { GuestMemory } from '../guest/guest-memory.js'
+import { PendingCommands } from '../guest/pending-commands.js'
 import { encodeCommand } from './command.js'
 import type { NvmeCommand } from './command.js'
 import type { CompletionQueue } from './completion-queue.js'
@@ -15,26 +16,12 @@ export interface SubmissionQueueSpec {
   readonly completions: CompletionQueue
 }
 
-/** The controller was reset, or the queue deleted, before a command completed. */
-export class CommandAbandonedError extends Error {
-  constructor (message: string) {
-    super(message)
-    this.name = 'CommandAbandonedError'
-  }
-}
-
 /** How a command is submitted. */
 export interface SubmitOptions {
   /** The command identifier, for tests of conflicts. By default the next that is free. */
   readonly cid?: number
   /** Milliseconds until the completion must have come; 0: for ever. */
   readonly timeoutMs?: number
-}
-
-interface Pending {
-  readonly resolve: (completion: NvmeCompletion) => void
-  readonly reject: (error: Error) => void
-  readonly timer: NodeJS.Timeout | undefined
 }
 
 /** The driver's side of a submission queue, with the commands that are under way in it. */
@@ -46,14 +33,12 @@ export class SubmissionQueue implements SubmissionQueueSpec {
   readonly #memory: GuestMemory
   readonly #doorbells: Doorbells
   readonly #doorbell: number
-  readonly #pending = new Map<number, Pending>()
-  readonly #waiting: (() => void)[] = []
+  readonly #pending = new PendingCommands<NvmeCompletion>()
   readonly #onSubmit: () => void
   readonly #timeoutMs: number
   #tail = 0
   #head = 0
   #nextCid = 0
-  #abandoned: Error | undefined
 
   constructor (
     spec: SubmissionQueueSpec,
@@ -74,17 +59,22 @@ export class SubmissionQueue implements SubmissionQueueSpec {
 
   /** How many commands have not completed. */
   get pendingCount (): number {
-    return this.#pending.size
+    return this.#pending.count
   }
 
   /** Submits a command, once there is a slot, and resolves with its completion, whatever its status. */
   async submit (command: NvmeCommand, options: SubmitOptions = {}): Promise<NvmeCompletion> {
-    while (this.#isFull && this.#abandoned === undefined) await this.#slot()
-    if (this.#abandoned !== undefined) throw this.#abandoned
+    this.#pending.check()
+    while (this.#isFull) {
+      await this.#pending.room()
+      this.#pending.check()
+    }
     const cid = options.cid ?? this.#takeCid()
-    const completed = new Promise<NvmeCompletion>((resolve, reject) => {
-      this.#pending.set(cid, { resolve, reject, timer: this.#arm(cid, command, options, reject) })
-    })
+    const completed = this.#pending.add(
+      cid,
+      options.timeoutMs ?? this.#timeoutMs,
+      () => `Command ${cid} (opcode 0x${command.opcode.toString(16)}) of queue ${this.id}`
+    )
     this.place(encodeCommand(command, cid))
     this.#onSubmit()
     const [completion] = await Promise.all([completed, this.ring()])
@@ -105,32 +95,17 @@ export class SubmissionQueue implements SubmissionQueueSpec {
   /** Takes a completion of this queue. False where no command with that identifier is under way. */
   complete (completion: NvmeCompletion): boolean {
     this.#head = completion.sqhd
-    const pending = this.#pending.get(completion.cid)
-    for (const wake of this.#waiting.splice(0)) wake()
-    if (pending === undefined) return false
-    this.#pending.delete(completion.cid)
-    clearTimeout(pending.timer)
-    pending.resolve(completion)
-    return true
+    this.#pending.wake()
+    return this.#pending.complete(completion.cid, completion)
   }
 
   /** Gives up all commands, and takes no more. */
   abandon (error: Error): void {
-    this.#abandoned ??= error
-    for (const pending of this.#pending.values()) {
-      clearTimeout(pending.timer)
-      pending.reject(error)
-    }
-    this.#pending.clear()
-    for (const wake of this.#waiting.splice(0)) wake()
+    this.#pending.abandon(error)
   }
 
   get #isFull (): boolean {
     return (this.#tail + 1) % this.depth === this.#head
-  }
-
-  #slot (): Promise<void> {
-    return new Promise(resolve => this.#waiting.push(resolve))
   }
 
   #takeCid (): number {
@@ -138,17 +113,5 @@ export class SubmissionQueue implements SubmissionQueueSpec {
     const cid = this.#nextCid
     this.#nextCid = (cid + 1) & 0x7fff
     return cid
-  }
-
-  #arm (
-    cid: number,
-    command: NvmeCommand,
-    options: SubmitOptions,
-    reject: (error: Error) => void
-  ): NodeJS.Timeout | undefined {
-    const timeoutMs = options.timeoutMs ?? this.#timeoutMs
-    if (timeoutMs === 0) return undefined
-    const what = `Command ${cid} (opcode 0x${command.opcode.toString(16)}) of queue ${this.id}`
-    return setTimeout(() => reject(new Error(`${what} did not complete within ${timeoutMs} ms.`)), timeoutMs)
   }
 }
