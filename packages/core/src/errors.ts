@@ -18,10 +18,14 @@ export type PcikitErrorCode =
   | 'PCIKIT_BLOCK_UNAVAILABLE'
   | 'PCIKIT_BLOCK_LOCKED'
   | 'PCIKIT_BLOCK_CLOSED'
+  | 'PCIKIT_ZONE_STATE_INVALID'
   | 'PCIKIT_NATIVE_UNAVAILABLE'
   | 'PCIKIT_SOCKET_IN_USE'
   | 'PCIKIT_SOCKET_UNAVAILABLE'
   | 'PCIKIT_PCI_LAYOUT_INVALID'
+  | 'PCIKIT_CONFIG_UNREADABLE'
+  | 'PCIKIT_CONFIG_INVALID'
+  | 'PCIKIT_CONFIG_DEVICE_FAILED'
 
 /** Marks a PcikitError, whichever copy of this package made it. */
 export const pcikitError: unique symbol = Symbol.for('@pcikit/error') as never

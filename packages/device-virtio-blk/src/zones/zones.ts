@@ -1,5 +1,11 @@
 import type { BlockBuffers } from '@pcikit/block'
-import type { ZonedModel, ZoneRequest, ZoneStatus } from './zone-constants.js'
+import type { BlkStatus, RequestType } from '../protocol.js'
+import type { ZonedModel } from './zone-constants.js'
+
+/** The requests that change states of zones and carry no data. */
+export type ZoneManagement = (typeof RequestType)[
+  'ZONE_OPEN' | 'ZONE_CLOSE' | 'ZONE_FINISH' | 'ZONE_RESET' | 'ZONE_RESET_ALL'
+]
 
 /** What the driver reads about the zones. [virtio] "Device configuration layout" of "Block Device", field zoned. */
 export interface ZonedCharacteristics {
@@ -36,7 +42,7 @@ export interface Zones extends AsyncDisposable {
   readonly appendSector: number
 
   /** Whether sectors may be read. Sectors that were not written may be. */
-  checkRead(sector: number, sectorCount: number): ZoneStatus
+  checkRead(sector: number, sectorCount: number): BlkStatus
   /**
    * Zeroes what the read of `target`, from `sector` on, found behind write pointers: there the back end may hold
    * anything. To be called once the back end has filled `target`, before the driver sees it.
@@ -47,9 +53,9 @@ export interface Zones extends AsyncDisposable {
    * Announces a write, of data or of zeroes. With OK its data must be written, and then `endWrite` be called exactly
    * once with the same range. With anything else nothing happened.
    */
-  beginWrite(sector: number, sectorCount: number): ZoneStatus
+  beginWrite(sector: number, sectorCount: number): BlkStatus
   /** The same for an append to the zone that starts at `sector`: read `appendSector` right after an OK. */
-  beginAppend(sector: number, sectorCount: number): ZoneStatus
+  beginAppend(sector: number, sectorCount: number): BlkStatus
   /** The write of a range, or the append to it, is over. */
   endWrite(sector: number, sectorCount: number, succeeded: boolean): void
 
@@ -58,9 +64,9 @@ export interface Zones extends AsyncDisposable {
    * in flight to its zones, which take no new ones meanwhile. A promise that rejects is a failure of the back end or of
    * the state file: IOERR for the driver.
    */
-  manage(request: ZoneRequest, sector: number): ZoneStatus | Promise<ZoneStatus>
-  /** Secure erase: resets the zones of a range of whole zones, which must be erased by the driver's leave. */
-  erase(sector: number, sectorCount: number): ZoneStatus | Promise<ZoneStatus>
+  manage(request: ZoneManagement, sector: number): BlkStatus | Promise<BlkStatus>
+  /** Secure erase: resets the zones of a range, which must be whole zones that could each be reset. */
+  erase(sector: number, sectorCount: number): BlkStatus | Promise<BlkStatus>
   /**
    * The answer to a zone report: a header and as many descriptors from the zone of `sector` on as fit in `byteLength`,
    * or fewer. Undefined where the header does not fit or there is no such sector: ZONE_INVALID_CMD.
@@ -68,12 +74,12 @@ export interface Zones extends AsyncDisposable {
   report(sector: number, byteLength: number): Uint8Array | undefined
 
   /**
-   * Makes write pointers durable, where a state file keeps them. To be called after a flush of the back end and before
-   * it is acknowledged; after every write where the driver uses no write cache.
+   * Flushes the back end, and makes the write pointers of what it flushed durable where a state file keeps them. To be
+   * called in place of the back end's own flush; after every write where the driver uses no write cache.
    */
   flush(): void | Promise<void>
   /** The device was reset: open zones are closed. */
   deviceReset(): void
-  /** Makes write pointers durable. To be called before the back end is closed. */
+  /** Flushes once more. To be called when no request is in flight any more, before the back end is closed. */
   [Symbol.asyncDispose](): Promise<void>
 }
