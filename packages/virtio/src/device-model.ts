@@ -5,7 +5,18 @@ import type { FeatureSet } from './feature.js'
 
 /** Device types. [virtio] "Device Types". Any other number works as well. */
 export const VirtioDeviceType = Object.freeze(
-  { NETWORK: 1, BLOCK: 2, CONSOLE: 3, ENTROPY: 4, BALLOON: 5, SCSI: 8, GPU: 16, INPUT: 18, VSOCK: 19, FILESYSTEM: 26 } as const
+  {
+    NETWORK: 1,
+    BLOCK: 2,
+    CONSOLE: 3,
+    ENTROPY: 4,
+    BALLOON: 5,
+    SCSI: 8,
+    GPU: 16,
+    INPUT: 18,
+    VSOCK: 19,
+    FILESYSTEM: 26
+  } as const
 )
 export type VirtioDeviceType = (typeof VirtioDeviceType)[keyof typeof VirtioDeviceType]
 
@@ -13,7 +24,10 @@ export type VirtioDeviceType = (typeof VirtioDeviceType)[keyof typeof VirtioDevi
 export interface VirtioConfig {
   /** The fields. The device may change them at any time, and then calls {@link VirtioDevice.configChanged}. */
   readonly view: DataView
-  /** Takes a write by the driver: 1, 2 or 4 bytes, aligned, inside of the view. Without it all fields are read-only. */
+  /**
+   * Takes a write by the driver: 1, 2 or 4 bytes, aligned, inside of the view, after FEATURES_OK. Without it all fields
+   * are read-only.
+   */
   write?(offset: number, size: number, value: number): void
 }
 
@@ -23,13 +37,15 @@ export interface VirtqueueDescription {
   readonly entriesMax: number
 }
 
-/** Memory that the driver maps. [virtio] "Shared Memory Regions", "Shared memory capability". */
+/** Memory that the driver maps. [virtio] "Shared Memory Regions", "Shared memory capability". One for a device. */
 export interface VirtioSharedMemory {
   /** shmid, 0 to 255. */
   readonly id: number
   /** A multiple of 4 KiB. */
   readonly byteLength: number
   readonly memory: RegionMemory
+  /** The same bytes in this process, for clients that map nothing. Without them those read zeroes and write nothing. */
+  readonly bytes?: Uint8Array
 }
 
 /** How queues are looked at. */
@@ -79,8 +95,9 @@ export interface VirtioModel {
    */
   negotiated?(features: FeatureSet): string | undefined
   /**
-   * Everything goes back to the state of power-on: forget what was negotiated and what is kept for chains. Chains in
-   * flight are not live any more. A promise delays the end of the reset.
+   * Everything goes back to the state of power-on: forget what was negotiated, and complete the chains that are kept.
+   * They are not live any more. A promise delays the end of the reset, during which nothing else is called. Also called
+   * when the device is closed.
    */
   reset?(): void | Promise<void>
   /** For a device that polls: looks for work that ended meanwhile. True where there was any. See `BlockBackend.poll`. */

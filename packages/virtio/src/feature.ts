@@ -22,7 +22,8 @@ export type VirtioFeature = (typeof VirtioFeature)[keyof typeof VirtioFeature]
 
 /** How many feature bits there are: device_feature_select counts words of 32. */
 export const FEATURE_BITS = 128
-const FEATURE_WORDS = FEATURE_BITS / 32
+/** Words of 32 feature bits. */
+export const FEATURE_WORDS = FEATURE_BITS / 32
 
 /** A set of feature bits, by number. */
 export class FeatureSet {
@@ -38,7 +39,9 @@ export class FeatureSet {
 
   /** Throws RangeError for a bit that there is not. */
   add (bit: number): void {
-    if (!Number.isInteger(bit) || bit < 0 || bit >= FEATURE_BITS) throw new RangeError(`There is no feature bit ${bit}.`)
+    if (!Number.isInteger(bit) || bit < 0 || bit >= FEATURE_BITS) {
+      throw new RangeError(`There is no feature bit ${bit}.`)
+    }
     this.#words[bit >>> 5]! |= 1 << (bit & 31)
   }
 
