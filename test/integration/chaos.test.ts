@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  BlockChaosLoad,
   ChaosError,
   ChaosMemory,
   MappedDoorbells,
-  NvmeChaosLoad,
+  NvmeChaosDisk,
   NvmeDriver,
   PciDriver,
   runChaos,
@@ -62,9 +63,8 @@ describe('the controller under chaos', () => {
       const words = ['--backend', backend(), '--doorbells', mode, '--grace-ms', '600000', '--log-level', 'warn']
       const device = await startDevice(cleanup, words)
       const { client, pci, memory, driver } = await attach(device.path, doorbells)
-      const load = new NvmeChaosLoad({
-        driver,
-        pci,
+      const load = new BlockChaosLoad({
+        disk: new NvmeChaosDisk({ driver, pci, memory: memory.guest }),
         memory: memory.guest,
         seed: SEED,
         blockBytes: BLOCK_BYTES,
@@ -94,8 +94,9 @@ describe('chaos that a controller does not survive', () => {
   async function fail (): Promise<unknown> {
     const { path } = await serve(cleanup, { faultPolicy: 'fatal' })
     const { client, pci, memory, driver } = await attach(path, 'posted', 1000)
-    const options = { driver, pci, memory: memory.guest, seed: 5, blockBytes: BLOCK_BYTES, blockCount: BLOCK_COUNT }
-    const run = runChaos({ client, pci, memory, load: new NvmeChaosLoad(options), seed: 5, actionsMax: 500 })
+    const disk = new NvmeChaosDisk({ driver, pci, memory: memory.guest })
+    const options = { disk, memory: memory.guest, seed: 5, blockBytes: BLOCK_BYTES, blockCount: BLOCK_COUNT }
+    const run = runChaos({ client, pci, memory, load: new BlockChaosLoad(options), seed: 5, actionsMax: 500 })
     return run.catch((error: unknown) => error)
   }
 

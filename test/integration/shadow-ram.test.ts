@@ -1,4 +1,4 @@
-import { ChaosConditions, DiskVerifier, DmaMapFlags, GuestFile, NvmeChaosLoad } from '@pcikit/testkit'
+import { BlockChaosLoad, ChaosConditions, DiskVerifier, DmaMapFlags, GuestFile, NvmeChaosDisk } from '@pcikit/testkit'
 import type { DmaMapping, GuestMemory } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { attachGuest, BLOCK_BYTES, Cleanup, serve } from './testbed.js'
@@ -156,7 +156,8 @@ describe('a controller whose queues lie below 1 MiB, while firmware opens and lo
     // The lower range has little more room than the queues need, so most of the data is in the upper one.
     const guest = await attach(path, { start: 0x9_0000, end: 0x9_c000 }, { start: 0x10_0000, end: 0x20_0000 })
     const { driver, memory, pci } = guest
-    const load = new NvmeChaosLoad({ driver, pci, memory, seed: 2, blockBytes: BLOCK_BYTES, blockCount: 2048 })
+    const disk = new NvmeChaosDisk({ driver, pci, memory })
+    const load = new BlockChaosLoad({ disk, memory, seed: 2, blockBytes: BLOCK_BYTES, blockCount: 2048 })
     const conditions = new ChaosConditions()
     await load.start(conditions)
     conditions.disturb()

@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs'
-import { ChaosConditions, findTraces, GuestFile, NvmeChaosLoad, NvmeDriver } from '@pcikit/testkit'
+import { BlockChaosLoad, ChaosConditions, findTraces, GuestFile, NvmeChaosDisk, NvmeDriver } from '@pcikit/testkit'
 import type { GuestMemory, RegionPlacement } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startDevice } from './device-process.js'
@@ -61,8 +61,9 @@ function inDomain (count: number, file: GuestFile): (memory: GuestMemory) => voi
   return memory => pagesOfDomain(file, count).forEach(page => memory.add(page))
 }
 
-function createLoad ({ driver, pci, memory }: Guest, seed: number): NvmeChaosLoad {
-  return new NvmeChaosLoad({ driver, pci, memory, seed, blockBytes: BLOCK_BYTES, blockCount: BLOCK_COUNT })
+function createLoad ({ driver, pci, memory }: Guest, seed: number): BlockChaosLoad {
+  const disk = new NvmeChaosDisk({ driver, pci, memory })
+  return new BlockChaosLoad({ disk, memory, seed, blockBytes: BLOCK_BYTES, blockCount: BLOCK_COUNT })
 }
 
 describe('the ranges of a teardown', () => {

@@ -36,7 +36,7 @@ export interface DriverRing {
   readonly pendingCount: number
   /** Whether a chain fits that takes so many descriptors of the ring. */
   hasRoom(descriptorCount: number): boolean
-  /** Writes a chain into the ring, unseen until {@link publish}. Returns its ID. Throws RangeError where it does not fit. */
+  /** Writes a chain into the ring, unseen until {@link publish}. Returns its ID. Throws RangeError without room. */
   add(descriptors: readonly PlainDescriptor[]): number
   /** As {@link add}, with descriptors that may be wrong in any way. */
   addRaw(descriptors: readonly RawDescriptor[]): number

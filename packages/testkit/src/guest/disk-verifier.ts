@@ -1,14 +1,28 @@
-import { DataBuffer } from '../guest/data-buffer.js'
-import type { GuestMemory } from '../guest/guest-memory.js'
-import { fillPattern, firstDifference, seededRandom } from '../guest/pattern.js'
-import type { IoQueue } from './io-queue.js'
+import { DataBuffer } from './data-buffer.js'
+import type { GuestMemory } from './guest-memory.js'
+import { fillPattern, firstDifference, seededRandom } from './pattern.js'
+
+/** A command of the verifier. */
+export interface VerifiedTransfer {
+  readonly nsid: number
+  readonly slba: number
+  readonly blockCount: number
+  readonly buffer: DataBuffer
+}
+
+/** A queue to a disk: an `IoQueue` of NVMe, or a `VirtioBlkQueue`. Both reject where a command fails. */
+export interface VerifiedQueue {
+  read(transfer: VerifiedTransfer): Promise<void>
+  write(transfer: VerifiedTransfer): Promise<void>
+}
 
 /** What the verifier works on. */
 export interface DiskVerifierOptions {
   readonly memory: GuestMemory
-  readonly nsid: number
+  /** The namespace, where there is such a thing: 1 unless given. */
+  readonly nsid?: number
   readonly blockBytes: number
-  /** How many blocks of the namespace it uses, from the first on. */
+  /** How many blocks of the disk it uses, from the first on. */
   readonly blockCount: number
   /** The most blocks of one command. */
   readonly transferBlocksMax: number
@@ -43,27 +57,31 @@ export class DiskVerifier {
   }
 
   /** Runs commands on all queues at once. Throws at the first that fails or reads something else than was written. */
-  async run (queues: readonly IoQueue[], { depth, commands }: VerifierRun): Promise<void> {
+  async run (queues: readonly VerifiedQueue[], { depth, commands }: VerifierRun): Promise<void> {
     let remaining = commands
-    const work = async (queue: IoQueue): Promise<void> => {
+    const work = async (queue: VerifiedQueue): Promise<void> => {
       while (remaining-- > 0) await this.#step(queue)
     }
     await Promise.all(queues.flatMap(queue => Array.from({ length: depth }, () => work(queue))))
   }
 
   /** Reads everything and compares. */
-  async check (queue: IoQueue): Promise<void> {
-    const { blockCount, transferBlocksMax, blockBytes, nsid } = this.#options
-    for (let slba = 0; slba < blockCount; slba += transferBlocksMax) {
-      const count = Math.min(transferBlocksMax, blockCount - slba)
-      const bytes = await queue.readBytes(nsid, slba, blockBytes, count * blockBytes)
-      this.#compare(slba, bytes)
+  async check (queue: VerifiedQueue): Promise<void> {
+    const { memory, blockCount: total, transferBlocksMax, blockBytes, nsid = 1 } = this.#options
+    for (let slba = 0; slba < total; slba += transferBlocksMax) {
+      const blockCount = Math.min(transferBlocksMax, total - slba)
+      const buffer = DataBuffer.contiguous(memory, blockCount * blockBytes)
+      try {
+        await this.#read(queue, { nsid, slba, blockCount, buffer })
+      } finally {
+        buffer.free()
+      }
     }
   }
 
-  async #step (queue: IoQueue): Promise<void> {
+  async #step (queue: VerifiedQueue): Promise<void> {
     const { slba, blockCount } = this.#take()
-    const { memory, blockBytes, nsid } = this.#options
+    const { memory, blockBytes, nsid = 1 } = this.#options
     const offset = 4 * Math.floor(this.#random() * 256)
     const byteLength = blockCount * blockBytes
     const buffer = this.#random() < 0.5 ?
@@ -78,14 +96,14 @@ export class DiskVerifier {
     }
   }
 
-  async #write (queue: IoQueue, transfer: { nsid: number, slba: number, blockCount: number, buffer: DataBuffer }) {
+  async #write (queue: VerifiedQueue, transfer: VerifiedTransfer): Promise<void> {
     const bytes = fillPattern(new Uint8Array(transfer.buffer.byteLength), ++this.#writes)
     transfer.buffer.write(bytes)
     await queue.write(transfer)
     this.#expected.set(bytes, transfer.slba * this.#options.blockBytes)
   }
 
-  async #read (queue: IoQueue, transfer: { nsid: number, slba: number, blockCount: number, buffer: DataBuffer }) {
+  async #read (queue: VerifiedQueue, transfer: VerifiedTransfer): Promise<void> {
     transfer.buffer.fill(0xee)
     await queue.read(transfer)
     this.#compare(transfer.slba, transfer.buffer.read())

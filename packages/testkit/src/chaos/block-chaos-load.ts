@@ -2,30 +2,22 @@ import { DataBuffer } from '../guest/data-buffer.js'
 import type { GuestMemory } from '../guest/guest-memory.js'
 import { pattern } from '../guest/pattern.js'
 import { CommandAbandonedError } from '../guest/pending-commands.js'
-import type { IoQueue } from '../nvme/io-queue.js'
-import { AdminOpcode, Cns, IoOpcode, Property } from '../nvme/layouts.js'
-import type { NvmeDriver } from '../nvme/nvme-driver.js'
-import { NvmeStatusCode, statusCode } from '../nvme/status.js'
-import type { NvmeCompletion } from '../nvme/status.js'
-import type { PciDriver } from '../pci/pci-driver.js'
 import { BlockModel } from './block-model.js'
 import type { BlockRun } from './block-model.js'
+import type { ChaosDisk, ChaosOutcome, ChaosQueue } from './chaos-disk.js'
 import type { ChaosConditions, ChaosLoad } from './chaos-load.js'
 import { ChaosRandom } from './chaos-random.js'
 
 /** What the load works with, and how much of it there is. */
-export interface NvmeChaosLoadOptions {
-  readonly driver: NvmeDriver
-  readonly pci: PciDriver
+export interface BlockChaosLoadOptions {
+  readonly disk: ChaosDisk
   readonly memory: GuestMemory
   readonly seed: number
-  /** Bytes of a block of namespace 1. */
+  /** Bytes of a block of the disk. */
   readonly blockBytes: number
-  /** Blocks of namespace 1 to use, many more than are under way at a time. */
+  /** Blocks of the disk to use, many more than are under way at a time. */
   readonly blockCount: number
-  /** I/O queue pairs, 2 unless given. */
-  readonly queueCount?: number
-  /** Commands under way on each, 16 unless given. */
+  /** Commands under way on each queue, 16 unless given. */
   readonly depth?: number
   /** The most blocks of a command, 32 unless given. */
   readonly transferBlocksMax?: number
@@ -42,72 +34,48 @@ const STEPS: readonly (readonly [Step, number])[] = [
   ['identify', 4]
 ]
 
-const CC_EN_RESET = 'CC.EN = 0'
-const READY_TIMEOUT_MS = 20_000
 const PAGE_BYTES = 4096
-/** The second byte of OACS, and its bit for Doorbell Buffer Config. [NVMe-Base] "Identify Controller". */
-const OACS_HIGH_AT = 257
-const DOORBELL_BUFFERS = 1
-/** Entries of a queue: an entry is 64 bytes, so a queue spans two pages, which may end up in different regions. */
-const QUEUE_ENTRIES = 128
 /** From which the data of all writes is taken. */
 const PATTERN_BYTES = 0x4_0000
-/** Commands that prove that the controller works. */
+/** Commands that prove that the device works. */
 const PROOF_STEPS = 64
 
-interface QueuePlace {
-  readonly submissionIova: number
-  readonly completionIova: number
-}
-
-/** Reads, writes and more on an NVMe controller, with everything in memory that comes and goes. */
-export class NvmeChaosLoad implements ChaosLoad {
-  readonly resets: readonly string[] = [CC_EN_RESET]
+/** Reads, writes and more on a disk, with everything in memory that comes and goes. */
+export class BlockChaosLoad implements ChaosLoad {
   commandCount = 0
-  readonly #options: NvmeChaosLoadOptions
+  readonly #options: BlockChaosLoadOptions
+  readonly #disk: ChaosDisk
   readonly #depth: number
   readonly #transferBlocksMax: number
   readonly #model: BlockModel
   readonly #random: ChaosRandom
   readonly #pattern: Uint8Array
-  readonly #places: readonly QueuePlace[]
   readonly #workers = new Set<Promise<void>>()
-  #queues: IoQueue[] = []
   #conditions: ChaosConditions | undefined
   #isRunning = false
   #failure: Error | undefined
 
-  constructor (options: NvmeChaosLoadOptions) {
+  constructor (options: BlockChaosLoadOptions) {
     this.#options = options
+    this.#disk = options.disk
     this.#depth = options.depth ?? 16
     this.#transferBlocksMax = options.transferBlocksMax ?? 32
     this.#model = new BlockModel(options.blockCount, options.blockBytes)
     this.#random = new ChaosRandom(options.seed)
     this.#pattern = pattern(PATTERN_BYTES, options.seed)
-    this.#places = Array.from({ length: options.queueCount ?? 2 }, () => ({
-      submissionIova: options.memory.allocate(QUEUE_ENTRIES * 64),
-      completionIova: options.memory.allocate(QUEUE_ENTRIES * 16)
-    }))
   }
 
-  async reset (): Promise<void> {
-    const { registers } = this.#options.driver
-    await registers.write32(Property.CC, 0)
-    await registers.waitReady(false, READY_TIMEOUT_MS)
+  get resets (): readonly string[] {
+    return this.#disk.resets
+  }
+
+  async reset (name: string): Promise<void> {
+    await this.#disk.reset(name)
   }
 
   async start (conditions: ChaosConditions): Promise<void> {
-    const { driver, pci } = this.#options
     this.#conditions = conditions
-    await pci.enable()
-    await driver.enable()
-    await driver.admin.setQueueCount(this.#places.length)
-    this.#queues = []
-    for (const [index, place] of this.#places.entries()) {
-      this.#queues.push(await driver.createQueuePair({ id: index + 1, depth: QUEUE_ENTRIES, ...place }))
-    }
-    const isOffered = ((await driver.admin.identify(Cns.CONTROLLER))[OACS_HIGH_AT]! & DOORBELL_BUFFERS) !== 0
-    if (isOffered && this.#random.chance(0.75)) await driver.configureDoorbellBuffers()
+    await this.#disk.start(this.#random)
     this.resume()
   }
 
@@ -122,7 +90,7 @@ export class NvmeChaosLoad implements ChaosLoad {
   }
 
   abandon (reason: string): void {
-    this.#options.driver.abandon(reason)
+    this.#disk.abandon(reason)
   }
 
   async idle (): Promise<void> {
@@ -146,14 +114,14 @@ export class NvmeChaosLoad implements ChaosLoad {
   }
 
   check (): void {
-    const [anomaly] = this.#options.driver.anomalies
+    const [anomaly] = this.#disk.anomalies
     if (this.#failure !== undefined) throw this.#failure
     if (anomaly !== undefined) throw new Error(anomaly)
   }
 
   /** Does steps on all queues, a number of them at a time, until `step` does none. */
-  #work (step: (queue: IoQueue) => Promise<void> | undefined): void {
-    for (const queue of this.#queues) {
+  #work (step: (queue: ChaosQueue) => Promise<void> | undefined): void {
+    for (const queue of this.#disk.queues) {
       for (let count = 0; count < this.#depth; count++) {
         const worker = this.#repeat(() => step(queue)).finally(() => this.#workers.delete(worker))
         this.#workers.add(worker)
@@ -179,10 +147,10 @@ export class NvmeChaosLoad implements ChaosLoad {
     this.commandCount++
   }
 
-  async #step (queue: IoQueue): Promise<void> {
+  async #step (queue: ChaosQueue): Promise<void> {
     const step = this.#random.weigh(STEPS)
-    if (step === 'flush') return void await this.#settle('Flush', () => queue.submit({ opcode: 0, nsid: 1 }))
-    if (step === 'identify') return this.#identify()
+    if (step === 'flush') return void await this.#settle('Flush', () => queue.flush())
+    if (step === 'identify') return void await this.#settle('Identify', () => queue.identify())
     const run = this.#model.take(this.#random, this.#transferBlocksMax)
     try {
       if (step === 'read') await this.#read(queue, run)
@@ -193,14 +161,11 @@ export class NvmeChaosLoad implements ChaosLoad {
     }
   }
 
-  async #read (queue: IoQueue, run: BlockRun): Promise<void> {
+  async #read (queue: ChaosQueue, run: BlockRun): Promise<void> {
     const buffer = this.#createBuffer(run)
     try {
       buffer.fill(0xee)
-      const succeeded = await this.#settle(
-        'Read',
-        () => queue.submitTransfer(IoOpcode.READ, { ...run, nsid: 1, buffer })
-      )
+      const succeeded = await this.#settle('Read', () => queue.read(run, buffer))
       const wrong = succeeded ? this.#model.read(run, buffer.read()) : undefined
       if (wrong !== undefined) throw new Error(`A read returned something else than was written: ${wrong}.`)
     } finally {
@@ -208,59 +173,43 @@ export class NvmeChaosLoad implements ChaosLoad {
     }
   }
 
-  async #write (queue: IoQueue, run: BlockRun, isZeroes: boolean): Promise<void> {
+  async #write (queue: ChaosQueue, run: BlockRun, isZeroes: boolean): Promise<void> {
     const byteLength = run.blockCount * this.#model.blockBytes
     const buffer = this.#createBuffer(run)
     const bytes = isZeroes ? new Uint8Array(byteLength) : this.#chooseData(byteLength)
     this.#model.forget(run)
     try {
       buffer.write(bytes)
-      const opcode = isZeroes ? IoOpcode.WRITE_ZEROES : IoOpcode.WRITE
-      const transfer = { ...run, nsid: 1, buffer }
-      if (await this.#settle('Write', () => queue.submitTransfer(opcode, transfer))) this.#model.written(run, bytes)
+      const submit = () => isZeroes ? queue.zeroes(run) : queue.write(run, buffer)
+      if (await this.#settle('Write', submit)) this.#model.written(run, bytes)
     } finally {
       buffer.free()
     }
   }
 
-  async #compare (queue: IoQueue, run: BlockRun): Promise<void> {
+  async #compare (queue: ChaosQueue, run: BlockRun): Promise<void> {
     const known = this.#model.known(run)
-    if (known === undefined) return this.#read(queue, run)
+    const compare = queue.compare?.bind(queue)
+    if (known === undefined || compare === undefined) return this.#read(queue, run)
     const buffer = this.#createBuffer(run)
     try {
       buffer.write(known)
-      await this.#settle('Compare', () => queue.submitTransfer(IoOpcode.COMPARE, { ...run, nsid: 1, buffer }))
+      await this.#settle('Compare', () => compare(run, buffer))
     } finally {
       buffer.free()
-    }
-  }
-
-  async #identify (): Promise<void> {
-    const { driver } = this.#options
-    const command = { opcode: AdminOpcode.IDENTIFY, nsid: 0, cdw10: Cns.CONTROLLER }
-    let data: Uint8Array = new Uint8Array(0)
-    const succeeded = await this.#settle('Identify', async () => {
-      const [completion, bytes] = await driver.admin.submitWithData(command, PAGE_BYTES)
-      data = bytes
-      return completion
-    })
-    // CNTRLTYPE, and bytes at the end that are reserved for vendors and here zero: all of it was written.
-    if (succeeded && (data[111] === 0xee || data[PAGE_BYTES - 1] === 0xee)) {
-      throw new Error('Identify did not write all of its data.')
     }
   }
 
   /** True where the command succeeded. False where it failed as a command may whose memory was being taken away. */
-  async #settle (what: string, submit: () => Promise<NvmeCompletion>): Promise<boolean> {
+  async #settle (what: string, submit: () => Promise<ChaosOutcome>): Promise<boolean> {
     const conditions = this.#conditions!
     const { disturbances, isCalm } = conditions
-    const completion = await submit()
-    const status = statusCode(completion)
-    if (status === NvmeStatusCode.SUCCESS) return true
+    const outcome = await submit()
+    if (outcome === 'success') return true
     const wasDisturbed = !isCalm || conditions.disturbances !== disturbances
-    if (wasDisturbed && status === NvmeStatusCode.DATA_TRANSFER_ERROR) return false
+    if (wasDisturbed && outcome === 'memory fault') return false
     const when = wasDisturbed ? 'while memory went away' : 'although all of its memory was there'
-    throw new Error(`${what} ended with status 0x${status.toString(16)} ${when}.`)
+    throw new Error(`${what} ended with ${outcome} ${when}.`)
   }
 
   /** A part of a long pattern, which costs less than a pattern for each command. */
@@ -272,8 +221,9 @@ export class NvmeChaosLoad implements ChaosLoad {
   /** Anywhere in its pages, and half of them in pages that do not follow one another. */
   #createBuffer ({ blockCount }: BlockRun): DataBuffer {
     const { memory } = this.#options
+    const { alignmentBytes } = this.#disk
     const byteLength = blockCount * this.#model.blockBytes
-    const offset = 4 * this.#random.below(PAGE_BYTES / 4)
+    const offset = alignmentBytes * this.#random.below(PAGE_BYTES / alignmentBytes)
     return this.#random.chance(0.5) ?
       DataBuffer.scattered(memory, byteLength, offset) :
       DataBuffer.contiguous(memory, byteLength, offset)
