@@ -1,4 +1,6 @@
+import type { DmaSpace, FaultPolicy, Logger } from '@pcikit/core'
 import type { VirtqueueChain } from '../chain.js'
+import type { VirtqueueDescription, VirtqueueTimes } from '../device-model.js'
 
 /** Where the driver put a queue. [virtio] "Common configuration structure layout". Addresses are below 2^53. */
 export interface VirtqueuePlace {
@@ -31,6 +33,19 @@ export interface QueueEvents {
   poll(): boolean
 }
 
+/** What queues are made from. */
+export interface QueueSurroundings {
+  /** The space as it is, without `dropFaults`. */
+  readonly dma: DmaSpace
+  readonly logger: Logger
+  readonly queues: readonly VirtqueueDescription[]
+  readonly times: VirtqueueTimes
+  readonly faultPolicy: FaultPolicy
+  /** How long the memory of a queue may stay away with fault policy `fault`, in milliseconds. */
+  readonly graceMs: number
+  readonly events: QueueEvents
+}
+
 /** The queues of a device, as the transport drives them. */
 export interface QueueEngine {
   /** The driver enabled a queue: queue_enable. It is served once {@link start} was called. */
@@ -45,7 +60,10 @@ export interface QueueEngine {
   reset(): void
   /** Serves nothing until {@link reset}: the device needs one. */
   halt(): void
-  /** The client went. Nothing is served until a notification, or until memory comes again. */
+  /**
+   * The client went. Nothing is served or told until a notification or a reset: where the rings were, the next client
+   * may have something else.
+   */
   suspend(): void
   /** Resolves when every chain that was taken was completed. */
   whenIdle(): Promise<void>

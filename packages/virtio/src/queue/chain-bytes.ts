@@ -1,0 +1,169 @@
+import { assert, DmaAccess, DmaFault } from '@pcikit/core'
+import type { DmaLease, DmaSpace } from '@pcikit/core'
+import type { ChainPart } from '../chain.js'
+
+const CAPACITY_MIN = 8
+
+/** Whom a part belongs to. */
+export interface ChainOwner {
+  /** Whether its memory may be used. */
+  readonly isLive: boolean
+  /** Something of it could not be reached. */
+  faulted(): void
+}
+
+/** The readable or the writable bytes of a chain, in arrays that are kept from chain to chain. */
+export class ChainBytes implements ChainPart {
+  lease: DmaLease
+  byteLength = 0
+  readonly #dma: DmaSpace
+  readonly #access: DmaAccess
+  readonly #owner: ChainOwner
+  #count = 0
+  #iovas = new Float64Array(CAPACITY_MIN)
+  /** Where each descriptor ends in the run of bytes. */
+  #ends = new Float64Array(CAPACITY_MIN)
+
+  constructor (dma: DmaSpace, access: DmaAccess, owner: ChainOwner) {
+    this.lease = dma.createLease()
+    this.#dma = dma
+    this.#access = access
+    this.#owner = owner
+  }
+
+  /** Starts anew. */
+  clear (): void {
+    this.#count = 0
+    this.byteLength = 0
+  }
+
+  /** Adds what a descriptor describes. Nothing of it is checked here: whoever opens it learns. */
+  add (iova: number, byteLength: number): void {
+    if (byteLength === 0) return
+    const index = this.#count++
+    if (index === this.#iovas.length) this.#grow()
+    this.byteLength += byteLength
+    this.#iovas[index] = iova
+    this.#ends[index] = this.byteLength
+  }
+
+  open (offset: number, byteLength: number): DmaFault {
+    this.#check(offset, byteLength)
+    const { lease } = this
+    lease.open(this.#access)
+    if (!this.#owner.isLive) return DmaFault.REVOKED
+    const end = offset + byteLength
+    let index = this.#indexOf(offset)
+    for (let at = offset; at < end; index++) {
+      const stop = Math.min(end, this.#ends[index]!)
+      const fault = lease.append(this.#iovaAt(index, at), stop - at)
+      if (fault !== DmaFault.NONE) return this.#note(fault)
+      at = stop
+    }
+    return DmaFault.NONE
+  }
+
+  detach (): DmaLease {
+    const { lease } = this
+    assert(lease.isOpen, 'a device detaches what is open')
+    if (lease.fault !== DmaFault.NONE) this.#owner.faulted()
+    this.lease = this.#dma.createLease()
+    this.lease.onRevoke = lease.onRevoke
+    return lease
+  }
+
+  read (offset: number, target: Uint8Array): DmaFault | Promise<DmaFault> {
+    assert(this.#access === DmaAccess.READ, 'a device reads what is readable')
+    return this.#copy(offset, target)
+  }
+
+  write (offset: number, source: Uint8Array): DmaFault | Promise<DmaFault> {
+    assert(this.#access === DmaAccess.WRITE, 'a device writes what is writable')
+    return this.#copy(offset, source)
+  }
+
+  /** The chain ends. */
+  close (): void {
+    const { lease } = this
+    if (!lease.isOpen) return
+    if (lease.fault !== DmaFault.NONE) this.#owner.faulted()
+    lease.close()
+  }
+
+  #copy (offset: number, local: Uint8Array): DmaFault | Promise<DmaFault> {
+    this.#check(offset, local.length)
+    if (!this.#owner.isLive) return DmaFault.REVOKED
+    if (local.length === 0) return DmaFault.NONE
+    const index = this.#indexOf(offset)
+    if (offset + local.length > this.#ends[index]!) return this.#copySlices(index, offset, local, 0)
+    const fault = this.#transfer(this.#iovaAt(index, offset), local)
+    return typeof fault === 'number' ? this.#note(fault) : fault.then(late => this.#note(late))
+  }
+
+  /** Copies `local` from its byte `done` on, which is byte `offset` of the part, in descriptor `first`. */
+  #copySlices (first: number, offset: number, local: Uint8Array, done: number): DmaFault | Promise<DmaFault> {
+    let at = offset
+    let from = done
+    for (let index = first; from < local.length; index++) {
+      const slice = local.subarray(from, from + this.#ends[index]! - at)
+      const fault = this.#transfer(this.#iovaAt(index, at), slice)
+      at += slice.length
+      from += slice.length
+      if (typeof fault !== 'number') return this.#copyRest(fault, index + 1, at, local, from)
+      if (fault !== DmaFault.NONE) return this.#note(fault)
+    }
+    return DmaFault.NONE
+  }
+
+  async #copyRest (
+    pending: Promise<DmaFault>,
+    next: number,
+    offset: number,
+    local: Uint8Array,
+    done: number
+  ): Promise<DmaFault> {
+    const fault = await pending
+    if (fault !== DmaFault.NONE) return this.#note(fault)
+    return this.#owner.isLive ? this.#copySlices(next, offset, local, done) : DmaFault.REVOKED
+  }
+
+  #transfer (iova: number, local: Uint8Array): DmaFault | Promise<DmaFault> {
+    return this.#access === DmaAccess.READ ? this.#dma.read(iova, local) : this.#dma.write(iova, local)
+  }
+
+  #note (fault: DmaFault): DmaFault {
+    if (fault !== DmaFault.NONE) this.#owner.faulted()
+    return fault
+  }
+
+  #check (offset: number, byteLength: number): void {
+    const isInside = offset >= 0 && byteLength >= 0 && offset + byteLength <= this.byteLength
+    assert(isInside, 'a device stays inside of the buffers it was given')
+  }
+
+  /** The address of byte `offset`, which lies in descriptor `index`. */
+  #iovaAt (index: number, offset: number): number {
+    return this.#iovas[index]! + (index === 0 ? offset : offset - this.#ends[index - 1]!)
+  }
+
+  /** The descriptor that byte `offset` lies in. */
+  #indexOf (offset: number): number {
+    let low = 0
+    let high = this.#count - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#ends[middle]! > offset) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  #grow (): void {
+    const iovas = new Float64Array(this.#iovas.length * 2)
+    const ends = new Float64Array(iovas.length)
+    iovas.set(this.#iovas)
+    ends.set(this.#ends)
+    this.#iovas = iovas
+    this.#ends = ends
+  }
+}

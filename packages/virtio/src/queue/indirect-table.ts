@@ -1,0 +1,63 @@
+import { DmaFault } from '@pcikit/core'
+import type { DmaSpace } from '@pcikit/core'
+import { DESCRIPTOR_BYTES } from './descriptor.js'
+
+const CAPACITY_MIN = 64
+const NO_VIEW = new DataView(new ArrayBuffer(0))
+
+/** A copy of the table of indirect descriptors that is being walked. [virtio] "Indirect Descriptors". */
+export class IndirectTable {
+  /** The copy: `count` descriptors, from offset 0 on. */
+  view: DataView = NO_VIEW
+  count = 0
+  /** Why it could not be copied. */
+  fault: DmaFault = DmaFault.NONE
+  readonly #dma: DmaSpace
+  #capacity = 0
+  /** For each number of descriptors an array over the start of `view`, so that none has to be made for a chain. */
+  #targets: Uint8Array[] = []
+  #iova = 0
+  #isAnswered = false
+  #reading: Promise<DmaFault> | undefined = undefined
+
+  constructor (dma: DmaSpace) {
+    this.#dma = dma
+  }
+
+  /** Copies the first `count` descriptors of a table. False: see `fault`, and NONE means to ask and to try again. */
+  load (iova: number, count: number): boolean {
+    if (this.#isAnswered && this.#iova === iova && this.count >= count) return true
+    this.#isAnswered = false
+    this.#iova = iova
+    this.count = count
+    const read = this.#dma.read(iova, this.#target(count))
+    if (typeof read === 'number') {
+      this.fault = read
+      return read === DmaFault.NONE
+    }
+    this.fault = DmaFault.NONE
+    this.#reading = read
+    return false
+  }
+
+  async ask (): Promise<DmaFault> {
+    const fault = await this.#reading!
+    this.#reading = undefined
+    this.#isAnswered = fault === DmaFault.NONE
+    return fault
+  }
+
+  /** The next one at the same address is another one. */
+  forget (): void {
+    this.#isAnswered = false
+  }
+
+  #target (count: number): Uint8Array {
+    if (count > this.#capacity) {
+      this.#capacity = Math.max(CAPACITY_MIN, count)
+      this.view = new DataView(new ArrayBuffer(this.#capacity * DESCRIPTOR_BYTES))
+      this.#targets = []
+    }
+    return this.#targets[count] ??= new Uint8Array(this.view.buffer, 0, count * DESCRIPTOR_BYTES)
+  }
+}

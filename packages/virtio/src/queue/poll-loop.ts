@@ -1,0 +1,107 @@
+/** How long a turn looks on after the last work, before the event loop has its turn. */
+const SPIN_MS = 0.05
+/** The first wait of those that become longer while nothing happens. */
+const BACK_OFF_MIN_MS = 1
+/** Scans between two looks at the clock. */
+const SCANS_PER_CLOCK = 16
+
+/** What is looked at. */
+export interface PollTargets {
+  /** Looks once and does what there is to do. True where there was something. */
+  readonly scan: () => boolean
+  /** Looks for work that ended meanwhile. True: what comes of it is taken when the turn has ended. */
+  readonly poll: () => boolean
+}
+
+/** How the loop divides the processor, in milliseconds. */
+export interface PollTimes {
+  /** How often at least the event loop has its turn, and with it the socket. */
+  readonly turnMs: number
+  /** How long it goes on without work before it backs off. */
+  readonly idleMs: number
+  /** The longest wait when it has backed off. */
+  readonly backOffMs: number
+}
+
+/**
+ * Looks again and again, without ever keeping the event loop from its turn.
+ *
+ * ```
+ *   work ─► spin ─► turns of the loop, back to back ─► timers of 1, 2, 4, 8 ms
+ *    ▲_______________________________________________________│
+ * ```
+ */
+export class PollLoop {
+  readonly #targets: PollTargets
+  readonly #times: PollTimes
+  #isRunning = false
+  #isInTurn = false
+  #immediate: NodeJS.Immediate | undefined = undefined
+  #timer: NodeJS.Timeout | undefined = undefined
+  #workedAtMs = 0
+  #backOffMs = BACK_OFF_MIN_MS
+  readonly #next = (): void => this.#turn()
+
+  constructor (targets: PollTargets, times: PollTimes) {
+    this.#targets = targets
+    this.#times = times
+  }
+
+  start (): void {
+    this.#isRunning = true
+    this.kick()
+  }
+
+  stop (): void {
+    this.#isRunning = false
+    this.#cancel()
+  }
+
+  /** Something happened: do not wait for the timer. */
+  kick (): void {
+    if (!this.#isRunning || this.#isInTurn || this.#immediate !== undefined) return
+    this.#workedAtMs = performance.now()
+    this.#backOffMs = BACK_OFF_MIN_MS
+    this.#cancel()
+    this.#immediate = setImmediate(this.#next)
+  }
+
+  #turn (): void {
+    const { scan, poll } = this.#targets
+    this.#immediate = undefined
+    this.#timer = undefined
+    this.#isInTurn = true
+    const startedAtMs = performance.now()
+    let nowMs = startedAtMs
+    do {
+      for (let count = 0; count < SCANS_PER_CLOCK && this.#isRunning; count++) {
+        if (scan()) this.#workedAtMs = nowMs
+      }
+      nowMs = performance.now()
+      if (this.#isRunning && poll()) {
+        this.#workedAtMs = nowMs
+        break
+      }
+    } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < this.#times.turnMs)
+    this.#isInTurn = false
+    if (this.#isRunning) this.#goOn(nowMs)
+  }
+
+  #goOn (nowMs: number): void {
+    if (nowMs - this.#workedAtMs < this.#times.idleMs) {
+      this.#backOffMs = BACK_OFF_MIN_MS
+      this.#immediate = setImmediate(this.#next)
+      return
+    }
+    this.#timer = setTimeout(this.#next, this.#backOffMs)
+    this.#timer.unref()
+    this.#backOffMs = Math.min(this.#backOffMs * 2, this.#times.backOffMs)
+  }
+
+  #cancel (): void {
+    clearImmediate(this.#immediate)
+    clearTimeout(this.#timer)
+    this.#immediate = undefined
+    this.#timer = undefined
+  }
+}

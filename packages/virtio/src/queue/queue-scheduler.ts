@@ -1,0 +1,387 @@
+import { DmaFault } from '@pcikit/core'
+import type { ChainRecord } from './chain-record.js'
+import type { Ring } from './ring.js'
+import { RingOutcome } from './ring.js'
+import type { Virtqueue } from './virtqueue.js'
+
+/** Chains taken from one queue before the next one has its turn. */
+const BATCH_CHAINS = 32
+/** Chains taken before the event loop has its turn … */
+const TURN_CHAINS = 256
+/** … and how long rounds after the first may take, for buffers can be large and an unmap must not wait for long. */
+const TURN_MS = 0.5
+/** How much longer than its driver took last a queue is looked at. */
+const PATIENCE = 1.5
+/** A queue is looked at for so long at least, or not at all. */
+const WATCH_MIN_MS = 0.005
+/** A queue that is polled is looked at by so many scans after its last work, one after the other. */
+const HEAT_SCANS = 1024
+
+/** What the scheduler works for. Calls must not throw. */
+export interface SchedulerPorts {
+  /** Somebody calls `run` again and again: drivers never have to notify, and no turn has to be scheduled. */
+  readonly isPolled: boolean
+  /** How long a queue is looked at, at most, after its last work before its driver has to notify, in milliseconds. */
+  readonly watchMs: number
+  readonly take: (chain: ChainRecord) => void
+  readonly interrupt: (queueIndex: number) => void
+  readonly broken: (reason: string) => void
+  /** Has `run` called soon. */
+  readonly schedule: () => void
+  /** Queues wait for their memory, or none does any more. */
+  readonly stalled: (isWaiting: boolean) => void
+}
+
+/**
+ * Serves queues. A notification only lists its queue; a turn takes chains from the listed queues round robin, publishes
+ * used buffers as runs, and interrupts at most once for each queue.
+ *
+ * ```
+ *             the driver notifies, or buffers of it were used
+ *   armed ─────────────────────────────────────────────────────► looked at ◄──┐ something new: take it
+ *     ▲                                                              │  └─────┘
+ *     └── ask to be notified, look once more, find nothing ◄─────────┘ nothing new for a while
+ * ```
+ */
+export class QueueScheduler {
+  readonly #ports: SchedulerPorts
+  #listed: Virtqueue[] = []
+  #spare: Virtqueue[] = []
+  #watched: Virtqueue[] = []
+  #unwatched: Virtqueue[] = []
+  readonly #publishable: Virtqueue[] = []
+  readonly #noticeable: Virtqueue[] = []
+  readonly #stalled: Virtqueue[] = []
+  /** How often memory came. What failed before that says nothing about now. */
+  #arrivals = 0
+  #isInTurn = false
+  #isRunning = false
+  #nowMs = 0
+
+  constructor (ports: SchedulerPorts) {
+    this.#ports = ports
+  }
+
+  /** Whether a queue waits for memory. While Bus Master Enable is clear it may do so for as long as it takes. */
+  get isStalled (): boolean {
+    return this.missing !== undefined
+  }
+
+  /** The first queue that does, if any. */
+  get missing (): Virtqueue | undefined {
+    return this.#stalled.find(queue => queue.fault !== DmaFault.BUS_MASTER_OFF)
+  }
+
+  /** What is listed is served from now on. */
+  start (): void {
+    this.#isRunning = true
+    this.#schedule()
+  }
+
+  /** Nothing is served or told until {@link start}. */
+  stop (): void {
+    this.#isRunning = false
+  }
+
+  /** The driver notified. It is looked at from now on after its work if that would have seen it; less so if not. */
+  rung (queue: Virtqueue): void {
+    queue.isRung = true
+    if (queue.isArmed && !queue.isListed && !queue.isWatched) this.#learn(queue)
+    this.list(queue)
+  }
+
+  /** A queue may have something new. */
+  list (queue: Virtqueue): void {
+    if (queue.isListed || !queue.isServable) return
+    queue.isListed = true
+    this.#listed.push(queue)
+    this.#schedule()
+  }
+
+  /** Buffers of a queue are ready to be told of. */
+  usedReady (queue: Virtqueue): void {
+    if (queue.isPublishable) return
+    queue.isPublishable = true
+    this.#publishable.push(queue)
+    this.#schedule()
+  }
+
+  /** A record of a queue was given back. */
+  released (queue: Virtqueue): void {
+    if (!queue.needsRecord) return
+    queue.needsRecord = false
+    this.list(queue)
+  }
+
+  /** Memory came: whatever waited for memory looks again, and what may have moved says anew what it wants. */
+  memoryCame (queues: readonly Virtqueue[], iova: number, byteLength: number): void {
+    this.#arrivals++
+    for (const queue of queues) {
+      if (queue.ring === undefined) continue
+      const isMoved = queue.ring.overlaps(iova, byteLength)
+      if (isMoved) queue.moved()
+      if (isMoved || queue.isStalled) this.#lookAgain(queue)
+    }
+  }
+
+  /** All are looked at, wherever they may be now. */
+  lookAtAll (queues: readonly Virtqueue[]): void {
+    this.memoryCame(queues, 0, Infinity)
+  }
+
+  /** Forgets every queue: they were disabled. */
+  reset (queues: readonly Virtqueue[]): void {
+    const lists = [this.#listed, this.#watched, this.#publishable, this.#noticeable, this.#stalled]
+    for (const list of lists) list.length = 0
+    this.#spare = []
+    this.#unwatched = []
+    for (const queue of queues) {
+      queue.isListed =
+        queue.isWatched =
+        queue.isPublishable =
+        queue.isNoticeDue =
+          false
+    }
+  }
+
+  /** A queue was disabled. */
+  forget (queue: Virtqueue): void {
+    const place = this.#stalled.indexOf(queue)
+    if (place >= 0) this.#stalled.splice(place, 1)
+  }
+
+  /** One turn. Returns how many chains it took and how many runs it published. */
+  run (): number {
+    if (!this.#isRunning || this.#isInTurn || !this.#hasWork) return 0
+    this.#isInTurn = true
+    try {
+      return this.#turn()
+    } finally {
+      this.#isInTurn = false
+    }
+  }
+
+  get #hasWork (): boolean {
+    return this.#listed.length > 0 || this.#publishable.length > 0 || this.#noticeable.length > 0 ||
+      this.#watched.length > 0
+  }
+
+  #turn (): number {
+    if (!this.#ports.isPolled) this.#nowMs = performance.now()
+    this.#lookAtWatched()
+    let worked = this.#serveRound()
+    if (this.#listed.length > 0) {
+      this.#nowMs = performance.now()
+      const endMs = this.#nowMs + TURN_MS
+      do {
+        worked += this.#serveRound()
+        this.#nowMs = performance.now()
+      } while (this.#listed.length > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
+    }
+    this.#interrupt()
+    this.#ports.stalled(this.#stalled.length > 0 && this.isStalled)
+    if (this.#hasWork) this.#schedule()
+    return worked
+  }
+
+  #serveRound (): number {
+    const served = this.#serveListed()
+    const published = this.#publish()
+    if (served > 0) this.#lookAtWatched()
+    return served + published
+  }
+
+  #lookAtWatched (): void {
+    const queues = this.#watched
+    if (queues.length === 0) return
+    this.#watched = this.#unwatched
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      queue.isWatched = false
+      this.list(queue)
+    }
+    queues.length = 0
+    this.#unwatched = queues
+  }
+
+  #serveListed (): number {
+    const queues = this.#listed
+    this.#listed = this.#spare
+    let served = 0
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      queue.isListed = false
+      if (this.#isRunning) served += this.#serve(queue)
+    }
+    queues.length = 0
+    this.#spare = queues
+    return served
+  }
+
+  #serve (queue: Virtqueue): number {
+    if (queue.isQuietDue) this.#quieten(queue)
+    for (let served = 0; served < BATCH_CHAINS;) {
+      const { ring } = queue
+      if (ring === undefined || !queue.isServable || !this.#isRunning) return served
+      const record = queue.pool.peek()
+      if (record === undefined) {
+        queue.needsRecord = true
+        return served
+      }
+      const outcome = ring.take(record)
+      if (outcome === RingOutcome.DONE) {
+        served++
+        this.#start(queue, ring, record)
+      } else if (outcome !== RingOutcome.NOTHING) {
+        this.#stuck(queue, ring, outcome)
+        return served
+      } else if (!this.#rest(queue, ring)) {
+        return served
+      }
+    }
+    this.list(queue)
+    return BATCH_CHAINS
+  }
+
+  /** Whoever is polled says so once. */
+  #quieten (queue: Virtqueue): void {
+    queue.isQuietDue = false
+    if (this.#ports.isPolled) queue.ring?.disarm()
+  }
+
+  #start (queue: Virtqueue, ring: Ring, record: ChainRecord): void {
+    queue.take(record)
+    queue.busyAtMs = this.#nowMs
+    queue.heat = HEAT_SCANS
+    if (queue.isArmed) queue.isArmed = ring.disarm()
+    this.#ports.take(record)
+  }
+
+  /** There is nothing new. True: one more look is due. */
+  #rest (queue: Virtqueue, ring: Ring): boolean {
+    if (queue.isRung) {
+      // What was read by message may be older than the notification.
+      queue.isRung = false
+      return true
+    }
+    if (queue.isArmed || this.#ports.isPolled) return false
+    if (this.#nowMs - queue.busyAtMs < queue.watchMs) {
+      queue.isWatched = true
+      this.#watched.push(queue)
+      return false
+    }
+    const outcome = ring.arm()
+    queue.isArmed = outcome === RingOutcome.DONE
+    if (!queue.isArmed) this.#stuck(queue, ring, outcome)
+    return queue.isArmed
+  }
+
+  #stuck (queue: Virtqueue, ring: Ring, outcome: RingOutcome): void {
+    if (outcome === RingOutcome.ASK) void this.#ask(queue, ring)
+    else if (outcome === RingOutcome.FAULT) this.#stall(queue, ring.fault)
+    else this.#ports.broken(`Queue ${queue.queueIndex}, ${ring.reason}`)
+  }
+
+  async #ask (queue: Virtqueue, ring: Ring): Promise<void> {
+    const arrivals = this.#arrivals
+    queue.isAsking = true
+    const fault = await ring.ask()
+    queue.isAsking = false
+    queue.settle()
+    if (queue.ring === undefined) return
+    const isAway = queue.ring === ring && fault !== DmaFault.NONE && arrivals === this.#arrivals
+    if (isAway) this.#stall(queue, fault)
+    else this.#lookAgain(queue)
+    this.#schedule()
+  }
+
+  #stall (queue: Virtqueue, fault: DmaFault): void {
+    queue.fault = fault
+    if (queue.isStalled) return
+    queue.isStalled = true
+    this.#stalled.push(queue)
+  }
+
+  /** Whatever there may be to do for a queue is tried again. */
+  #lookAgain (queue: Virtqueue): void {
+    queue.isStalled = false
+    this.forget(queue)
+    this.list(queue)
+    if (queue.used.readyCount > 0) this.usedReady(queue)
+    if (queue.isNoticeDue) this.#noticeable.push(queue)
+  }
+
+  #publish (): number {
+    const queues = this.#publishable
+    let published = 0
+    // Whatever stops the device may happen in the middle of a turn, and nothing is told from then on.
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      queue.isPublishable = false
+      if (this.#isRunning && this.#publishQueue(queue)) published++
+    }
+    queues.length = 0
+    return published
+  }
+
+  #publishQueue (queue: Virtqueue): boolean {
+    const { ring } = queue
+    let isPublished = false
+    while (ring !== undefined && queue.isServable) {
+      const outcome = ring.publish(queue.used)
+      if (outcome === RingOutcome.NOTHING) break
+      if (outcome === RingOutcome.DONE) isPublished = true
+      else this.#stuck(queue, ring, outcome)
+    }
+    if (isPublished && ring !== undefined) this.#published(queue, ring)
+    return isPublished
+  }
+
+  /** The driver is likely to go on, so it is looked at if that was of use before. */
+  #published (queue: Virtqueue, ring: Ring): void {
+    if (!queue.isNoticeDue) {
+      queue.isNoticeDue = true
+      this.#noticeable.push(queue)
+    }
+    if (this.#ports.isPolled) return
+    queue.busyAtMs = this.#nowMs
+    if (!queue.isArmed || queue.watchMs === 0) return
+    queue.isArmed = ring.disarm()
+    this.list(queue)
+  }
+
+  #interrupt (): void {
+    const queues = this.#noticeable
+    let kept = 0
+    for (let index = 0; index < queues.length; index++) {
+      const queue = queues[index]!
+      if (!this.#isRunning) queues[kept++] = queue
+      else this.#interruptFor(queue)
+    }
+    queues.length = kept
+  }
+
+  #interruptFor (queue: Virtqueue): void {
+    const { ring } = queue
+    // Whoever is asked or awaited now lists the queue again when that is over.
+    if (ring !== undefined && queue.isAsking) return
+    const outcome = ring === undefined ? RingOutcome.NOTHING : ring.checkInterrupt()
+    if (ring !== undefined && outcome === RingOutcome.ASK) {
+      void this.#ask(queue, ring)
+      return
+    }
+    queue.isNoticeDue = false
+    // Where the driver's wish cannot be seen, one interrupt too many is harmless and one too few is not.
+    if (outcome === RingOutcome.DONE || outcome === RingOutcome.FAULT) this.#ports.interrupt(queue.queueIndex)
+  }
+
+  #learn (queue: Virtqueue): void {
+    const gapMs = (performance.now() - queue.busyAtMs) * PATIENCE
+    if (gapMs <= this.#ports.watchMs) queue.watchMs = Math.max(queue.watchMs, gapMs)
+    else queue.watchMs = queue.watchMs > WATCH_MIN_MS ? queue.watchMs / 2 : 0
+  }
+
+  #schedule (): void {
+    if (this.#isRunning && !this.#isInTurn) this.#ports.schedule()
+  }
+}
