@@ -27,7 +27,7 @@ class NoRecord extends EventRecord {
 
 const cleanup = new Cleanup()
 const kept = new EventRecord()
-cleanup.add(keepRecord(kept, join(createFolder(cleanup), 'record')), each => each.close())
+cleanup.add(keepRecord(kept, [{ file: join(createFolder(cleanup), 'record') }]), each => each.close())
 /** The last one shows how far two are apart that are the same. */
 const loads = [await loadOn(kept), await loadOn(new NoRecord()), await loadOn(new NoRecord())] as const
 const ratios = { withRecord: [] as number[], control: [] as number[] }

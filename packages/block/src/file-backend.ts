@@ -248,6 +248,7 @@ export const fileContribution: BlockBackendContribution = Object.freeze(
     name: 'file',
     summary: 'A regular file or a block device. Write a comma of the path twice.',
     usage: 'file:PATH[,readonly][,io=threads]',
+    check: argument => void parseFileSpec(argument),
     open: (argument, context) => FileBackend.open(parseFileSpec(argument), context)
   } satisfies BlockBackendContribution
 )

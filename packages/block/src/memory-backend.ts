@@ -104,6 +104,7 @@ export const memoryContribution: BlockBackendContribution = Object.freeze(
     name: 'memory',
     summary: 'Memory of this process, which takes what is written and is gone when it ends.',
     usage: 'memory:SIZE',
+    check: argument => void parseSize(argument),
     open: async (argument, { blockSize }) => MemoryBackend.open(parseSize(argument), { blockSize })
   } satisfies BlockBackendContribution
 )

@@ -59,6 +59,7 @@ export const nullContribution: BlockBackendContribution = Object.freeze(
     name: 'null',
     summary: 'Nothing: reads give zeroes and writes vanish. For benchmarks.',
     usage: 'null:SIZE',
+    check: argument => void parseSize(argument),
     open: async (argument, { blockSize }) => new NullBackend(parseSize(argument), { blockSize })
   } satisfies BlockBackendContribution
 )

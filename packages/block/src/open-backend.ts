@@ -14,6 +14,11 @@ export interface BlockBackendContribution extends NamedContribution {
   /** How users write it: 'memory:SIZE'. */
   readonly usage: string
   /**
+   * Throws PCIKIT_BLOCK_SPEC_INVALID for an argument that makes no sense, without looking at any storage. For a check
+   * of what a user wrote before it is used.
+   */
+  readonly check?: ((argument: string) => void) | undefined
+  /**
    * Opens storage. `argument` is what follows the colon in what the user wrote, empty when there is none. Rejects with
    * PCIKIT_BLOCK_SPEC_INVALID for an argument that makes no sense, PCIKIT_BLOCK_LOCKED for storage in use, and
    * PCIKIT_BLOCK_UNAVAILABLE for what cannot be opened.

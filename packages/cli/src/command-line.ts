@@ -1,24 +1,29 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { DEVICE } from '@pcikit/core'
 import type { Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { LOG_LEVELS } from './command-logger.js'
+import type { LoggerOptions } from './command-logger.js'
+import { loadConfig } from './config/load-config.js'
 import { describeOptions } from './device-options.js'
 import type { DeviceOption } from './device-options.js'
 import { describeEvents } from './event-text.js'
 import type { EventFilter } from './event-text.js'
 import { readRecord } from './keep-record.js'
-import { runDevice } from './run-device.js'
+import type { RecordOutput } from './keep-record.js'
+import { runDevices } from './run-devices.js'
 import { describeOption, showDevices, valueOf } from './show-devices.js'
+import { parseSocketMode, SOCKET_MODE } from './socket-mode.js'
 
 /** What the command does, apart from parsing: replaced in tests. */
 export interface Actions {
-  readonly run: typeof runDevice
+  readonly run: typeof runDevices
   readonly print: (text: string) => void
 }
 
-const DEFAULT_ACTIONS: Actions = { run: runDevice, print: text => void process.stdout.write(text) }
+const DEFAULT_ACTIONS: Actions = { run: runDevices, print: text => void process.stdout.write(text) }
 
 /** Builds the command line out of what the plugins offer: each device type is a subcommand of `run`. */
 export function createCommandLine (plugins: readonly Plugin[], actions: Actions = DEFAULT_ACTIONS): Command {
@@ -32,11 +37,12 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
   for (const { value } of createHost({ plugins }).extensions.list(DEVICE)) {
     addDevice(run, value.name, value.summary, describeOptions(value.options), plugins, actions)
   }
+  addServe(program, plugins, actions)
   program.command('devices').argument('[device]', 'show the options of this device type')
     .description('show the device types that the plugins offer, and their options')
     .addOption(pluginOption())
     .action((type: string | undefined) => actions.print(showDevices(plugins, type)))
-  program.command('events').argument('<file>', 'what `pcikit run --record` wrote')
+  program.command('events').argument('<file>', 'what `--record` wrote')
     .description('show a record readably, and what happened to an address')
     .addOption(new Option('--iova <address>', 'only what concerns this guest address').argParser(parseAddress))
     .option('--device <name>', 'only this device')
@@ -55,32 +61,70 @@ function addDevice (
   const command = run.command(type).description(`${summary}`)
     .requiredOption('--socket <path>', 'the UNIX socket to serve on')
     .addOption(
-      new Option('--socket-mode <octal>', 'the mode of the socket file').default(0o600, '600').argParser(parseMode)
+      new Option('--socket-mode <octal>', 'the mode of the socket file')
+        .default(SOCKET_MODE, SOCKET_MODE.toString(8)).argParser(parseMode)
     )
-    .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
-    .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
-    .option('--record <file>', 'stream every map, unmap, reset and fault there, as JSON lines')
     .addOption(
       new Option('--unmap-deadline-ms <n>', 'by when an unmap or a reset is answered (default: 1000)')
         .argParser(parseNumber)
     )
-    .addOption(pluginOption())
-  for (const option of options) command.addOption(toCommanderOption(option))
+  addProcessOptions(command)
+  const own = options.map(option => ({ option, made: toCommanderOption(option) }))
+  for (const { made } of own) command.addOption(made)
   command.action(async (given: Record<string, unknown>) => {
-    const own = options.flatMap(option => {
-      const value = given[toAttribute(option.flag)]
-      return value === undefined ? [] : [[option.property, value] as const]
+    const values = own.flatMap(({ option, made }) => {
+      const attribute = made.attributeName()
+      const isGiven = command.getOptionValueSource(attribute) === 'cli'
+      return isGiven ? [[option.property, given[attribute]] as const] : []
     })
-    await actions.run({
+    const device = {
       type,
       socket: given['socket'] as string,
       socketMode: given['socketMode'] as number,
-      logger: { level: given['logLevel'] as string, format: given['logFormat'] as 'text' | 'json' },
-      ...(given['record'] === undefined ? {} : { recordFile: given['record'] as string }),
       ...(given['unmapDeadlineMs'] === undefined ? {} : { unmapDeadlineMs: given['unmapDeadlineMs'] as number }),
-      options: Object.fromEntries(own)
-    }, plugins)
+      options: Object.fromEntries(values)
+    }
+    await actions.run({ devices: [device], ...readProcessOptions(given) }, plugins)
   })
+}
+
+function addServe (program: Command, plugins: readonly Plugin[], actions: Actions): void {
+  const command = program.command('serve').argument('<file>', 'a YAML file of plugins, back ends and devices')
+    .description('serve the devices of a file in one process, until SIGINT or SIGTERM')
+    .option('--check', 'only check the file')
+  addProcessOptions(command)
+  command.action(async (file: string, given: Record<string, unknown>) => {
+    const { plugins: all, folder, devices, records, deviceLevels } = await loadConfig(file, plugins)
+    if (given['check'] === true) {
+      actions.print(`${file} is right: ${devices.map(({ name, type }) => `${name} (${type})`).join(', ')}\n`)
+      return
+    }
+    const own = readProcessOptions(given)
+    await actions.run({
+      devices,
+      logger: { ...own.logger, deviceLevels },
+      records: [...own.records.map(record => ({ file: resolve(record.file) })), ...records],
+      ...(folder === undefined ? {} : { folder })
+    }, all)
+  })
+}
+
+/** What concerns the process and not one of its devices. */
+function addProcessOptions (command: Command): void {
+  command
+    .addOption(new Option('--log-level <level>', 'what to log').choices(LOG_LEVELS).default('info'))
+    .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
+    .option('--record <file>', 'stream every map, unmap, reset and fault there, as JSON lines')
+    .addOption(pluginOption())
+}
+
+function readProcessOptions (
+  given: Record<string, unknown>
+): { readonly logger: LoggerOptions, readonly records: readonly RecordOutput[] } {
+  return {
+    logger: { level: given['logLevel'] as string, format: given['logFormat'] as 'text' | 'json' },
+    records: given['record'] === undefined ? [] : [{ file: given['record'] as string }]
+  }
 }
 
 /** It is looked for before the command line is parsed, since plugins decide what can be: here it is only described. */
@@ -119,12 +163,9 @@ function parseAddress (word: string): number {
 }
 
 function parseMode (word: string): number {
-  if (!/^[0-7]{3,4}$/.test(word)) throw new InvalidArgumentError('It has to be octal, like 660.')
-  return Number.parseInt(word, 8)
-}
-
-function toAttribute (flag: string): string {
-  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+  const mode = parseSocketMode(word)
+  if (mode === undefined) throw new InvalidArgumentError('It has to be octal, like 660.')
+  return mode
 }
 
 function readVersion (): string {

@@ -4,11 +4,16 @@ import type { StandardSchema } from '@pcikit/core'
 export interface DeviceOption {
   /** The property that the device's schema gives it: `blockSize`. */
   readonly property: string
-  /** What users type, without dashes: `block-size`; an array's is in the singular, since it is given several times. */
+  /**
+   * What users type, without dashes: `block-size`; an array's is in the singular, since it is given several times. What
+   * is on unless told is switched off: `no-write-cache`.
+   */
   readonly flag: string
   readonly kind: 'string' | 'number' | 'boolean'
   readonly isList: boolean
   readonly isRequired: boolean
+  /** Whether its text describes a block back end: `memory:1GiB`. The schema says so with `format: 'block-backend'`. */
+  readonly isBackend: boolean
   readonly description: string
   /** The values that are possible, where the schema lists them. */
   readonly choices: readonly string[]
@@ -16,6 +21,7 @@ export interface DeviceOption {
 }
 
 interface JsonSchema {
+  readonly format?: string
   readonly type?: string | readonly string[]
   readonly description?: string
   readonly default?: unknown
@@ -25,6 +31,7 @@ interface JsonSchema {
   readonly items?: JsonSchema
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly required?: readonly string[]
+  readonly additionalProperties?: unknown
 }
 
 /**
@@ -32,22 +39,35 @@ interface JsonSchema {
  * cannot has none to show; its options are then out of the command line's reach.
  */
 export function describeOptions (schema: StandardSchema): readonly DeviceOption[] {
-  const described = schema['~standard'].jsonSchema?.input({ target: 'draft-2020-12' }) as JsonSchema | undefined
+  const described = toJsonSchema(schema)
   const required = new Set(described?.required)
   return Object.entries(described?.properties ?? {}).map(([property, value]) => {
     const isList = value.type === 'array'
     const item = isList ? value.items ?? {} : value
+    const kind = kindOf(item)
+    const isSwitchedOff = kind === 'boolean' && value.default === true
     return {
       property,
-      flag: toFlag(isList ? property.replace(/s$/, '') : property),
-      kind: kindOf(item),
+      flag: `${isSwitchedOff ? 'no-' : ''}${toFlag(isList ? property.replace(/s$/, '') : property)}`,
+      kind,
       isList,
       isRequired: required.has(property),
+      isBackend: item.format === 'block-backend',
       description: value.description ?? '',
       choices: choicesOf(item).map(String),
       ...('default' in value ? { defaultValue: value.default } : {})
     }
   })
+}
+
+/** Whether there may be options that {@link describeOptions} does not know. */
+export function acceptsOthers (schema: StandardSchema): boolean {
+  const described = toJsonSchema(schema)
+  return described?.properties === undefined || (described.additionalProperties ?? false) !== false
+}
+
+function toJsonSchema (schema: StandardSchema): JsonSchema | undefined {
+  return schema['~standard'].jsonSchema?.input({ target: 'draft-2020-12' })
 }
 
 function toFlag (property: string): string {

@@ -1,5 +1,5 @@
 import { isPcikitError } from '@pcikit/core'
-import type { PcikitErrorCode } from '@pcikit/core'
+import type { PcikitError, PcikitErrorCode } from '@pcikit/core'
 import { CommanderError } from 'commander'
 
 /** What the user typed was wrong. */
@@ -8,6 +8,8 @@ export const EXIT_USAGE = 2
 export const EXIT_FAILURE = 1
 
 const USAGE_CODES: ReadonlySet<PcikitErrorCode> = new Set([
+  'PCIKIT_CONFIG_INVALID',
+  'PCIKIT_CONFIG_UNREADABLE',
   'PCIKIT_OPTION_INVALID',
   'PCIKIT_BLOCK_SPEC_INVALID',
   'PCIKIT_EXTENSION_NOT_FOUND',
@@ -24,11 +26,16 @@ export function explainExit (error: unknown): { readonly code: number, readonly 
 /** The message and the causes behind it; the stack too where the error is nobody's but ours. */
 function describe (error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const own = isPcikitError(error) ? `${error.message} [${error.code}]` : error.stack ?? error.message
+  const own = isPcikitError(error) ? withCode(error) : error.stack ?? error.message
   const causes: string[] = []
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-    causes.push(`\n  cause: ${cause.message}`)
+    causes.push(`\n  cause: ${isPcikitError(cause) ? withCode(cause) : cause.message}`)
     if (cause instanceof AggregateError) causes.push(...cause.errors.map(each => `\n  cause: ${describe(each)}`))
   }
   return own + causes.join('')
+}
+
+/** The message with its code behind its first line. */
+function withCode ({ message, code }: PcikitError): string {
+  return message.replace(/$/m, ` [${code}]`)
 }

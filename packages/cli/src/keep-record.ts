@@ -4,11 +4,29 @@ import type { Subscription } from '@pcikit/core'
 import type { EventRecord, RecordEntry } from '@pcikit/core/host'
 import { describeEvents } from './event-text.js'
 
-/** Streams the record to a file, if one is given, and prints what is in memory whenever SIGUSR2 arrives. */
-export function keepRecord (record: EventRecord, file: string | undefined): Subscription {
-  const stream = file === undefined ? undefined : attempt('written', file, () => openSync(file, 'w'))
+/** A file that a record is streamed to. */
+export interface RecordOutput {
+  readonly file: string
+  /** The only device whose entries go there; all of them unless given. */
+  readonly device?: string
+}
+
+/** Streams the record to files, and prints what is in memory whenever SIGUSR2 arrives. */
+export function keepRecord (record: EventRecord, outputs: readonly RecordOutput[]): Subscription {
+  const streams: { readonly device: string | undefined, readonly fd: number }[] = []
+  const closeAll = (): void => streams.splice(0).forEach(({ fd }) => closeSync(fd))
+  try {
+    for (const { file, device } of outputs) {
+      streams.push({ device, fd: attempt('written', file, () => openSync(file, 'w')) })
+    }
+  } catch (error) {
+    closeAll()
+    throw error
+  }
   const subscription = record.subscribe(entry => {
-    if (stream !== undefined) writeSync(stream, `${JSON.stringify(entry)}\n`)
+    for (const { device, fd } of streams) {
+      if (device === undefined || device === entry.device) writeSync(fd, `${JSON.stringify(entry)}\n`)
+    }
   })
   const print = (): void => void process.stderr.write(describeEvents(record.entries()))
   process.on('SIGUSR2', print)
@@ -16,7 +34,7 @@ export function keepRecord (record: EventRecord, file: string | undefined): Subs
     close () {
       process.off('SIGUSR2', print)
       subscription.close()
-      if (stream !== undefined) closeSync(stream)
+      closeAll()
     }
   }
 }
@@ -35,7 +53,7 @@ function attempt<T> (what: string, file: string, action: () => T): T {
   } catch (error) {
     throw new PcikitError(
       'PCIKIT_OPTION_INVALID',
-      `The record ${file} cannot be ${what}. Give a path that you may use; \`pcikit run --record\` writes such files.`,
+      `The record ${file} cannot be ${what}. Give a path that you may use; \`--record\` writes such files.`,
       { cause: error, details: { file } }
     )
   }

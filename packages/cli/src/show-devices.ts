@@ -24,7 +24,7 @@ function rowOf (option: DeviceOption): readonly string[] {
 export function valueOf (option: DeviceOption): string {
   if (option.kind === 'boolean') return ''
   if (option.choices.length > 0) return ` ${option.choices.join('|')}`
-  return option.kind === 'number' ? ' N' : option.isList ? ' SPEC' : ' TEXT'
+  return option.kind === 'number' ? ' N' : option.isBackend ? ' SPEC' : ' TEXT'
 }
 
 /** What an option means, with its default. */
@@ -32,7 +32,7 @@ export function describeOption (option: DeviceOption): string {
   const notes = [
     option.isList ? 'can be given several times' : '',
     option.isRequired ? 'required' : '',
-    option.defaultValue === undefined ? '' : `default: ${showDefault(option.defaultValue)}`
+    option.defaultValue === undefined || option.defaultValue === '' ? '' : `default: ${showDefault(option.defaultValue)}`
   ].filter(note => note !== '')
   return `${option.description}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
 }

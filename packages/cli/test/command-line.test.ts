@@ -6,12 +6,13 @@ import { z } from 'zod'
 import { explainExit } from '../src/exit-code.js'
 
 const options = z.strictObject({
-  backends: z.array(z.string()).min(1).describe('what it stores on'),
+  backends: z.array(z.string().meta({ format: 'block-backend' })).min(1).describe('what it stores on'),
   blockSize: z.union([z.literal(512), z.literal(4096)]).default(512).describe('bytes in a block'),
   doorbells: z.enum(['trap', 'mmap']).default('trap').describe('how doorbells ring'),
   queues: z.int().min(1).max(64).default(64).describe('how many queues'),
   readOnly: z.boolean().default(false).describe('refuse writes'),
-  serial: z.string().optional().describe('the serial number')
+  serial: z.string().optional().describe('the serial number'),
+  writeCache: z.boolean().default(true).describe('whether writes may wait')
 })
 
 const plugin = definePlugin({
@@ -74,23 +75,32 @@ describe('pcikit run', () => {
     )
     expect(error).toBeUndefined()
     expect(requests).toEqual([{
-      type: 'disk',
-      socket: 'a.sock',
-      socketMode: 0o600,
+      devices: [{
+        type: 'disk',
+        socket: 'a.sock',
+        socketMode: 0o600,
+        options: { backends: ['memory:1GiB', 'file:x'], blockSize: 4096, queues: 3, readOnly: true, serial: '007' }
+      }],
       logger: { level: 'info', format: 'text' },
-      options: { backends: ['memory:1GiB', 'file:x'], blockSize: 4096, queues: 3, readOnly: true, serial: '007' }
+      records: []
     }])
+  })
+
+  it('switches off what is on unless told', async () => {
+    const words = ['run', 'disk', '--socket', 'a', '--backend', 'x:']
+    const { requests } = await call(...words, '--no-write-cache')
+    expect(requests[0]?.devices[0]?.options).toEqual({ backends: ['x:'], writeCache: false })
   })
 
   it('passes on where to keep the record, and how long an unmap may wait', async () => {
     const words = ['run', 'disk', '--socket', 'a', '--backend', 'x:']
     const { requests } = await call(...words, '--record', 'r.jsonl', '--unmap-deadline-ms', '250')
-    expect(requests[0]).toMatchObject({ recordFile: 'r.jsonl', unmapDeadlineMs: 250 })
+    expect(requests[0]).toMatchObject({ records: [{ file: 'r.jsonl' }], devices: [{ unmapDeadlineMs: 250 }] })
   })
 
   it('takes the mode of the socket in octal', async () => {
     const { requests } = await call('run', 'disk', '--socket', 'a', '--backend', 'x:', '--socket-mode', '660')
-    expect(requests[0]?.socketMode).toBe(0o660)
+    expect(requests[0]?.devices[0]?.socketMode).toBe(0o660)
   })
 
   it.each([

@@ -54,17 +54,28 @@ describe('keepRecord', () => {
   it('streams JSON lines that are read back', () => {
     const file = join(folder, 'record.jsonl')
     const record = new EventRecord()
-    const keeping = keepRecord(record, file)
+    const keeping = keepRecord(record, [{ file }])
     fillRecord(record)
     expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(6)
     keeping.close()
     expect(readRecord(file)).toEqual(record.entries())
   })
 
+  it('streams what concerns one device to a file of its own', () => {
+    const record = new EventRecord()
+    const [all, one] = [join(folder, 'all.jsonl'), join(folder, 'one.jsonl')]
+    const keeping = keepRecord(record, [{ file: all }, { file: one, device: 'data' }])
+    record.forDevice('boot').record({ type: 'client', connected: true })
+    record.forDevice('data').record({ type: 'client', connected: false })
+    keeping.close()
+    expect([readRecord(all), readRecord(one)].map(entries => entries.map(entry => entry.device)))
+      .toEqual([['boot', 'data'], ['data']])
+  })
+
   it('says that a record cannot be read or written', () => {
     const missing = join(folder, 'none', 'record.jsonl')
     expect(() => readRecord(missing)).toThrowError(expect.objectContaining({ code: 'PCIKIT_OPTION_INVALID' }))
-    expect(() => keepRecord(new EventRecord(), missing))
+    expect(() => keepRecord(new EventRecord(), [{ file: missing }]))
       .toThrowError(expect.objectContaining({ code: 'PCIKIT_OPTION_INVALID' }))
   })
 })

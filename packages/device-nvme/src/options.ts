@@ -10,7 +10,7 @@ const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(valu
 
 /** The options of an NVMe controller. Descriptions and defaults are what the command shows. */
 export const nvmeOptionsSchema = z.strictObject({
-  backends: z.array(z.string()).min(1).max(1024).default(['memory:1GiB'])
+  backends: z.array(z.string().meta({ format: 'block-backend' })).min(1).max(1024).default(['memory:1GiB'])
     .describe('storage of each namespace, the first being namespace 1'),
   blockSize: z.union([z.literal(512), z.literal(4096)]).default(512)
     .describe('bytes of a logical block'),
