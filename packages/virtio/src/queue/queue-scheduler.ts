@@ -158,6 +158,7 @@ export class QueueScheduler {
       return this.#turn()
     } finally {
       this.#isInTurn = false
+      if (this.#hasWork) this.#schedule()
     }
   }
 
@@ -180,7 +181,6 @@ export class QueueScheduler {
     }
     this.#interrupt()
     this.#ports.stalled(this.#stalled.length > 0 && this.isStalled)
-    if (this.#hasWork) this.#schedule()
     return worked
   }
 
