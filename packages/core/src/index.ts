@@ -85,3 +85,4 @@ export {
   SHARED_MEMORY
 } from './tokens.js'
 export type { BusMasterSwitch, SharedMemory, SharedMemoryFactory } from './tokens.js'
+export { WorkList } from './work-list.js'

@@ -12,16 +12,31 @@ const MS_PER_HOUR = 3_600_000
 /** [NVMe-Base] "SMART / Health Information": Critical Warning bit 1, temperature. */
 const WARNING_TEMPERATURE_BIT = 1 << 1
 
+/** Places of the counters that every command moves. */
+const READ_COMMANDS = 0
+const READ_BYTES = 1
+const WRITE_COMMANDS = 2
+const WRITTEN_BYTES = 3
+
 /** Counts what the SMART / Health Information log tells. The counters live as long as the device. */
 export class Health {
-  readBytes = 0
-  writtenBytes = 0
-  readCommands = 0
-  writeCommands = 0
   unsafeShutdowns = 0
   mediaErrors = 0
   isTemperatureWarning = false
   readonly #startedMs = Date.now()
+  // In an array, as a property that outgrows small integers is a new object for each value.
+  readonly #counts = new Float64Array(4)
+
+  /** A read, or a comparison, of so many bytes. */
+  countRead (byteLength: number): void {
+    this.#counts[READ_COMMANDS]!++
+    this.#counts[READ_BYTES]! += byteLength
+  }
+
+  countWrite (byteLength: number): void {
+    this.#counts[WRITE_COMMANDS]!++
+    this.#counts[WRITTEN_BYTES]! += byteLength
+  }
 
   /** The log page. */
   toLogPage (errorCount: number): Uint8Array {
@@ -31,10 +46,10 @@ export class Health {
     HealthLogLayout.compositeTemperature.set(view, 0, TEMPERATURE_KELVIN)
     HealthLogLayout.availableSpare.set(view, 0, 100)
     HealthLogLayout.availableSpareThreshold.set(view, 0, 10)
-    HealthLogLayout.dataUnitsRead.set(view, 0, Math.ceil(this.readBytes / DATA_UNIT_BYTES))
-    HealthLogLayout.dataUnitsWritten.set(view, 0, Math.ceil(this.writtenBytes / DATA_UNIT_BYTES))
-    HealthLogLayout.hostReadCommands.set(view, 0, this.readCommands)
-    HealthLogLayout.hostWriteCommands.set(view, 0, this.writeCommands)
+    HealthLogLayout.dataUnitsRead.set(view, 0, Math.ceil(this.#counts[READ_BYTES]! / DATA_UNIT_BYTES))
+    HealthLogLayout.dataUnitsWritten.set(view, 0, Math.ceil(this.#counts[WRITTEN_BYTES]! / DATA_UNIT_BYTES))
+    HealthLogLayout.hostReadCommands.set(view, 0, this.#counts[READ_COMMANDS]!)
+    HealthLogLayout.hostWriteCommands.set(view, 0, this.#counts[WRITE_COMMANDS]!)
     HealthLogLayout.powerCycles.set(view, 0, 1)
     HealthLogLayout.powerOnHours.set(view, 0, Math.floor((Date.now() - this.#startedMs) / MS_PER_HOUR))
     HealthLogLayout.unsafeShutdowns.set(view, 0, this.unsafeShutdowns)

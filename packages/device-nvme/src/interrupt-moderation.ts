@@ -1,3 +1,4 @@
+import { WorkList } from '@pcikit/core'
 import type { Features } from './features.js'
 import type { InterruptGate } from './interrupt-gate.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
@@ -50,7 +51,7 @@ export interface ModerationSurroundings {
  */
 export class InterruptModeration {
   readonly #surroundings: ModerationSurroundings
-  readonly #held: CompletionQueue[] = []
+  readonly #held = new WorkList<CompletionQueue>()
 
   constructor (surroundings: ModerationSurroundings) {
     this.#surroundings = surroundings
@@ -58,7 +59,7 @@ export class InterruptModeration {
 
   /** Whether there are interrupts to send that have to wait a moment. */
   get isHolding (): boolean {
-    return this.#held.length > 0
+    return this.#held.count > 0
   }
 
   /** Completions were published. */
@@ -90,21 +91,21 @@ export class InterruptModeration {
 
   /** Sends what has waited long enough. */
   look (): void {
-    if (this.#held.length === 0) return
+    if (this.#held.count === 0) return
     const nowMs = performance.now()
     let kept = 0
-    for (let index = 0; index < this.#held.length; index++) {
-      const queue = this.#held[index]!
+    for (let index = 0; index < this.#held.count; index++) {
+      const queue = this.#held.at(index)
       if (queue.pace.isHeld) this.#surroundings.lookAtHead(queue)
-      if (this.#isStillHeld(queue, nowMs)) this.#held[kept++] = queue
+      if (this.#isStillHeld(queue, nowMs)) this.#held.set(kept++, queue)
       else queue.pace.isHeld = false
     }
-    this.#held.length = kept
+    this.#held.truncate(kept)
   }
 
   /** All queues are gone. */
   reset (): void {
-    this.#held.length = 0
+    this.#held.release()
     this.#surroundings.gate.reset()
   }
 
@@ -121,9 +122,14 @@ export class InterruptModeration {
     } else if (!queue.pace.isHeld) {
       queue.pace.isHeld = true
       queue.pace.heldAtMs = nowMs
-      if (!this.#held.includes(queue)) this.#held.push(queue)
+      if (!this.#isListed(queue)) this.#held.add(queue)
       this.#surroundings.onHold()
     }
+  }
+
+  #isListed (queue: CompletionQueue): boolean {
+    for (let index = 0; index < this.#held.count; index++) if (this.#held.at(index) === queue) return true
+    return false
   }
 
   #send (queue: CompletionQueue, nowMs: number): void {

@@ -77,7 +77,8 @@ export class MappedLease implements DmaLease, InUse {
     assert(this.isOpen, 'A range was appended to a lease that is not open')
     const chunk = this.#memory.chunkOf(iova, byteLength, this.access)
     if (chunk === undefined) return this.#search(iova, byteLength)
-    this.#appendMapped(chunk, iova, iova + byteLength)
+    // Both are at most a chunk. As integers they keep the arrays small, and the call leaves no number behind.
+    this.#appendMapped(chunk, (iova - chunk.iova) | 0, byteLength | 0)
     this.byteLength += byteLength
     return DmaFault.NONE
   }
@@ -176,22 +177,23 @@ export class MappedLease implements DmaLease, InUse {
     const reachable = Math.min(end, region.reachableEnd)
     if (region.file === undefined) return this.#appendBounced(region, iova, reachable)
     const chunk = this.#memory.chunkAt(region, iova)
-    return chunk === undefined ? iova : this.#appendMapped(chunk, iova, Math.min(reachable, chunk.end))
+    if (chunk === undefined) return iova
+    const pieceEnd = Math.min(reachable, chunk.end)
+    this.#appendMapped(chunk, (iova - chunk.iova) | 0, (pieceEnd - iova) | 0)
+    return pieceEnd
   }
 
-  #appendMapped (chunk: Chunk, iova: number, end: number): number {
-    if (iova === end) return end
+  /** Adds `length` bytes at `offset` of a chunk. */
+  #appendMapped (chunk: Chunk, offset: number, length: number): void {
+    if (length === 0) return
     const last = this.segmentCount - 1
-    // Both are at most a chunk. As integers they keep the arrays small and fast wherever the memory is.
-    const offset = (iova - chunk.iova) | 0
-    const length = (end - iova) | 0
     if (last >= 0 && this.#bytes[last] === chunk.bytes && this.#offsets[last]! + this.#lengths[last]! === offset) {
       this.#lengths[last]! += length
-      return end
+      return
     }
     chunk.pages.inFlight.enter()
-    this.#push(chunk.pages, chunk.bytes, offset, length, iova)
-    return end
+    this.#iovas[this.segmentCount] = chunk.iova + offset
+    this.#push(chunk.pages, chunk.bytes, offset, length)
   }
 
   #appendBounced (region: Region, iova: number, end: number): number {
@@ -203,17 +205,18 @@ export class MappedLease implements DmaLease, InUse {
     }
     this.#bounced += 1
     this.#regions[this.segmentCount] = region
-    this.#push(undefined, buffer, 0, length, iova)
+    this.#iovas[this.segmentCount] = iova
+    this.#push(undefined, buffer, 0, length)
     return iova + length
   }
 
-  #push (pages: MappedPages | undefined, bytes: Uint8Array, offset: number, length: number, iova: number): void {
+  /** Adds a piece, whose address is in its place already: an argument of that size would be an object. */
+  #push (pages: MappedPages | undefined, bytes: Uint8Array, offset: number, length: number): void {
     const index = this.segmentCount
     this.#pages[index] = pages
     this.#bytes[index] = bytes
     this.#offsets[index] = offset
     this.#lengths[index] = length
-    this.#iovas[index] = iova
     this.segmentCount = index + 1
   }
 

@@ -11,8 +11,7 @@ export function compare (surroundings: IoSurroundings, command: Command, namespa
   const byteLength = blockCount(command) * namespace.blockBytes
   if (byteLength > surroundings.transferBytesMax) return Status.INVALID_FIELD
   if (!isInside(namespace, lba, blockCount(command))) return Status.LBA_OUT_OF_RANGE
-  surroundings.health.readCommands++
-  surroundings.health.readBytes += byteLength
+  surroundings.health.countRead(byteLength)
   const given = Buffer.allocUnsafe(byteLength)
   return surroundings.transfer.fromHost(command, given, () => {
     const stored = Buffer.allocUnsafe(byteLength)

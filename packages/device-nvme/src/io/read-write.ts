@@ -30,8 +30,7 @@ export class ReadWrite {
     const invalid = this.#check(command, namespace, count)
     if (invalid !== Status.SUCCESS) return invalid
     const { health, prps } = this.#surroundings
-    health.readCommands++
-    health.readBytes += count * namespace.blockBytes
+    health.countRead(count * namespace.blockBytes)
     const mapped = prps.map(command, count * namespace.blockBytes, DmaAccess.WRITE)
     if (mapped === Status.SUCCESS) return this.#readMapped(command, namespace)
     if (typeof mapped === 'number') return mapped
@@ -45,8 +44,7 @@ export class ReadWrite {
     if (invalid !== Status.SUCCESS) return invalid
     if (namespace.readOnly) return Status.NAMESPACE_WRITE_PROTECTED
     const { health, prps } = this.#surroundings
-    health.writeCommands++
-    health.writtenBytes += count * namespace.blockBytes
+    health.countWrite(count * namespace.blockBytes)
     const mapped = prps.map(command, count * namespace.blockBytes, DmaAccess.READ)
     if (mapped === Status.SUCCESS) return this.#writeMapped(command, namespace)
     if (typeof mapped === 'number') return mapped

@@ -1,4 +1,4 @@
-import { DmaFault } from '@pcikit/core'
+import { DmaFault, WorkList } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import type { CompletionQueue } from './completion-queue.js'
@@ -41,10 +41,10 @@ export interface SchedulerPorts {
 export class QueueScheduler {
   readonly #pool: CommandPool
   readonly #ports: SchedulerPorts
-  #listed: SubmissionQueue[] = []
-  #spare: SubmissionQueue[] = []
-  readonly #publishable: CompletionQueue[] = []
-  readonly #noticeable: CompletionQueue[] = []
+  #listed = new WorkList<SubmissionQueue>()
+  #spare = new WorkList<SubmissionQueue>()
+  readonly #publishable = new WorkList<CompletionQueue>()
+  readonly #noticeable = new WorkList<CompletionQueue>()
   readonly #stalledSubmission: SubmissionQueue[] = []
   readonly #stalledCompletion: CompletionQueue[] = []
   #immediate: NodeJS.Immediate | undefined = undefined
@@ -86,7 +86,7 @@ export class QueueScheduler {
   wake (queue: SubmissionQueue): void {
     if (queue.isListed || !queue.isServable) return
     queue.isListed = true
-    this.#listed.push(queue)
+    this.#listed.add(queue)
     this.#schedule()
   }
 
@@ -94,7 +94,7 @@ export class QueueScheduler {
   completionReady (queue: CompletionQueue): void {
     if (queue.isListed || queue.isStalled) return
     queue.isListed = true
-    this.#publishable.push(queue)
+    this.#publishable.add(queue)
     this.#schedule()
   }
 
@@ -148,9 +148,10 @@ export class QueueScheduler {
 
   /** Forgets every queue: they were closed. */
   reset (): void {
-    this.#listed.length = 0
-    this.#publishable.length = 0
-    this.#noticeable.length = 0
+    this.#listed.release()
+    this.#spare.release()
+    this.#publishable.release()
+    this.#noticeable.release()
     this.#stalledSubmission.length = 0
     this.#stalledCompletion.length = 0
     this.#isHalted = false
@@ -163,17 +164,17 @@ export class QueueScheduler {
   /** One turn. Returns how many commands it took. */
   run (): number {
     if (this.#isHalted || this.#isSuspended || this.#isInTurn) return 0
-    if (!this.#hasWork && this.#noticeable.length === 0) {
+    if (!this.#hasWork && this.#noticeable.count === 0) {
       this.#watchStalls()
       return 0
     }
     this.#isInTurn = true
     this.#ports.watch.look()
     let served = this.#oneRound()
-    if (this.#listed.length > 0) {
+    if (this.#listed.count > 0) {
       const endMs = performance.now() + TURN_MS
       do served += this.#oneRound()
-      while (this.#listed.length > 0 && served < TURN_COMMANDS && performance.now() < endMs)
+      while (this.#listed.count > 0 && served < TURN_COMMANDS && performance.now() < endMs)
     }
     this.#publish()
     this.#notify()
@@ -186,7 +187,7 @@ export class QueueScheduler {
 
   get #hasWork (): boolean {
     const { watch, held } = this.#ports
-    return this.#listed.length > 0 || this.#publishable.length > 0 || watch.isWatching || held.isHolding
+    return this.#listed.count > 0 || this.#publishable.count > 0 || watch.isWatching || held.isHolding
   }
 
   #oneRound (): number {
@@ -200,13 +201,13 @@ export class QueueScheduler {
     const queues = this.#listed
     this.#listed = this.#spare
     let served = 0
-    for (let index = 0; index < queues.length && !this.#isHalted; index++) {
-      const queue = queues[index]!
+    for (let index = 0; index < queues.count && !this.#isHalted; index++) {
+      const queue = queues.at(index)
       queue.isListed = false
       served += this.#serve(queue)
       this.wake(queue)
     }
-    queues.length = 0
+    queues.clear()
     this.#spare = queues
     return served
   }
@@ -277,32 +278,32 @@ export class QueueScheduler {
   #publish (): void {
     const queues = this.#publishable
     // Whatever stops the controller may happen in the middle of a turn, and nothing is told from then on.
-    for (let index = 0; index < queues.length && !this.#isHalted; index++) {
-      const queue = queues[index]!
+    for (let index = 0; index < queues.count && !this.#isHalted; index++) {
+      const queue = queues.at(index)
       queue.isListed = false
       queue.arrivals = this.#arrivals
       if (!queue.isOpen) continue
       this.#published(queue, queue.publish(this.#publishedLater))
       if (queue.hasWaiting && queue.isFull) this.#ports.watch.makeRoom(queue)
     }
-    queues.length = 0
+    queues.clear()
   }
 
   #notify (): void {
     const queues = this.#noticeable
-    for (let index = 0; index < queues.length; index++) {
-      const queue = queues[index]!
+    for (let index = 0; index < queues.count; index++) {
+      const queue = queues.at(index)
       queue.isNoticeDue = false
       if (queue.isOpen) this.#ports.notify(queue)
     }
-    queues.length = 0
+    queues.clear()
   }
 
   #published (queue: CompletionQueue, count: number): void {
     if (count > 0) this.#ports.watch.published(queue)
     if (count > 0 && !queue.isNoticeDue) {
       queue.isNoticeDue = true
-      this.#noticeable.push(queue)
+      this.#noticeable.add(queue)
     }
     if (queue.fault === DmaFault.NONE || queue.isStalled) return
     queue.isStalled = true
