@@ -1,33 +1,12 @@
-import { DataBuffer } from '../guest/data-buffer.js'
-import type { GuestFile } from '../guest/guest-file.js'
-import { doorbellOffset } from '../nvme/doorbells.js'
-import { Cqe, IoOpcode, Sqe } from '../nvme/layouts.js'
-import { buildPrps } from '../nvme/prp.js'
-import { NvmeCommandError, statusCode } from '../nvme/status.js'
 import { LatencyHistogram } from './latency-histogram.js'
+import { PolledNvmeQueue } from './polled-nvme-queue.js'
+import type { PolledLoadOptions } from './polled-nvme-queue.js'
+import type { PolledQueue } from './polled-queue.js'
 import type { PollingInitiator } from './polling-initiator.js'
 
-/** The phase tag in the last word of a completion, and the status behind it. */
-const PHASE = 1 << 16
-const STATUS_SHIFT = 17
-const CID_MASK = 0xffff
-const NSID = 1
 /** How often an idle loop looks whether the controller has stopped to answer. */
 const SPINS_PER_CLOCK = 4096
 const STALL_MS = 10_000
-
-/** The queue of a load and what its commands transfer. */
-export interface PolledLoadOptions {
-  /** The queue pair, from 1 on. */
-  readonly queueId: number
-  readonly queueDepth: number
-  /** Bytes of a command, a multiple of the block. */
-  readonly transferBytes: number
-  /** Of namespace 1, in bytes. */
-  readonly blockBytes: number
-  /** How much of namespace 1 is used, from its start on, in bytes. */
-  readonly diskBytes: number
-}
 
 /** What a run consists of. */
 export interface PolledRun {
@@ -49,65 +28,31 @@ export interface PolledRunResult {
 
 /**
  * Keeps one queue full at the least possible cost: it never returns to the event loop, allocates nothing for a command,
- * submits in batches and finds completions by their phase tag. It takes a core of its own while it runs.
+ * and submits in batches. It takes a core of its own while it runs.
  */
 export class PolledLoad {
-  readonly #initiator: PollingInitiator
-  readonly #options: PolledLoadOptions
-  /** Entries of both rings: so many that a slot is free whenever a command identifier is. */
-  readonly #size: number
-  readonly #submissions: { readonly file: GuestFile, readonly position: number }
-  readonly #completions: { readonly file: GuestFile, readonly position: number }
-  readonly #tailDoorbell: number
-  readonly #headDoorbell: number
-  readonly #prp1: Float64Array
-  readonly #prp2: Float64Array
-  /** Command identifiers that are free, as a stack; each has a buffer. */
+  readonly #queue: PolledQueue
+  /** Commands that are free, as a stack. */
   readonly #free: Int32Array
   #freeCount: number
-  /** When a command of the sample was submitted, by identifier; 0 for others. */
+  /** When a command of the sample was submitted, by its number; 0 for others. */
   readonly #submittedAt: Float64Array
-  readonly #transfers: number
-  #tail = 0
-  #head = 0
-  #phase = PHASE
   #seed = 1
   #next = 0
-  #failures = 0
   #untilSample = 0
 
-  private constructor (initiator: PollingInitiator, options: PolledLoadOptions, rings: readonly [number, number]) {
-    const { queueDepth, queueId } = options
-    const { memory, driver } = initiator
-    this.#initiator = initiator
-    this.#options = options
-    this.#size = ringSize(queueDepth)
-    this.#submissions = memory.locate(rings[0], this.#size * Sqe.byteLength)
-    this.#completions = memory.locate(rings[1], this.#size * Cqe.byteLength)
-    this.#tailDoorbell = doorbellOffset('sq', queueId, driver.capabilities.doorbellStride)
-    this.#headDoorbell = doorbellOffset('cq', queueId, driver.capabilities.doorbellStride)
-    this.#prp1 = new Float64Array(queueDepth)
-    this.#prp2 = new Float64Array(queueDepth)
-    this.#free = Int32Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index)
-    this.#freeCount = queueDepth
-    this.#submittedAt = new Float64Array(queueDepth)
-    this.#transfers = Math.floor(options.diskBytes / options.transferBytes)
-    this.#prepare()
+  /** The queue must be empty, and is nobody else's. */
+  constructor (queue: PolledQueue) {
+    const { depth } = queue
+    this.#queue = queue
+    this.#free = Int32Array.from({ length: depth }, (_, index) => depth - 1 - index)
+    this.#freeCount = depth
+    this.#submittedAt = new Float64Array(depth)
   }
 
-  /** Creates the queue pair and the buffers of an enabled controller. Throws NvmeCommandError where it refuses. */
+  /** A load on a queue pair that it creates. Throws NvmeCommandError where the controller refuses. */
   static async create (initiator: PollingInitiator, options: PolledLoadOptions): Promise<PolledLoad> {
-    const { memory, driver: { admin } } = initiator
-    const { queueId: id } = options
-    const depth = ringSize(options.queueDepth)
-    const submissionIova = memory.allocate(depth * Sqe.byteLength)
-    const completionIova = memory.allocate(depth * Cqe.byteLength)
-    memory.fill(completionIova, depth * Cqe.byteLength, 0)
-    const completions = await admin.createCompletionQueue({ id, iova: completionIova, depth })
-    if (statusCode(completions) !== 0) throw new NvmeCommandError('Create I/O Completion Queue', completions)
-    const submissions = await admin.createSubmissionQueue({ id, iova: submissionIova, depth, cqid: id })
-    if (statusCode(submissions) !== 0) throw new NvmeCommandError('Create I/O Submission Queue', submissions)
-    return new PolledLoad(initiator, options, [submissionIova, completionIova])
+    return new PolledLoad(await PolledNvmeQueue.create(initiator, options))
   }
 
   /**
@@ -116,8 +61,9 @@ export class PolledLoad {
    * @throws When the controller has not answered for ten seconds.
    */
   run (run: PolledRun): PolledRunResult {
+    const queue = this.#queue
     const latencies = new LatencyHistogram()
-    this.#failures = 0
+    const failuresBefore = queue.failureCount
     const startedAtMs = performance.now()
     const endsAtMs = startedAtMs + run.durationMs
     let commands = 0
@@ -129,73 +75,48 @@ export class PolledLoad {
       }
       nowMs = performance.now()
     }
-    while (this.#freeCount < this.#options.queueDepth) commands += this.#await(latencies)
-    return { commands, failures: this.#failures, durationMs: performance.now() - startedAtMs, latencies }
+    while (this.#freeCount < queue.depth) commands += this.#await(latencies)
+    const failures = queue.failureCount - failuresBefore
+    return { commands, failures, durationMs: performance.now() - startedAtMs, latencies }
   }
 
   /** Sets every byte of the disk that is used to a value, in order: what was never written may cost less to read. */
   fill (value: number): void {
-    const { memory } = this.#initiator
-    for (const iova of this.#prp1) memory.fill(iova, this.#options.transferBytes, value)
+    this.#queue.fillBuffers(value)
     this.#next = 0
-    for (let missing = this.#transfers; missing > 0;) {
+    for (let missing = this.#queue.transferCount; missing > 0;) {
       missing -= this.#submit({ order: 'sequential', readPercent: 0 }, missing)
       this.#await(undefined)
     }
-    while (this.#freeCount < this.#options.queueDepth) this.#await(undefined)
+    while (this.#freeCount < this.#queue.depth) this.#await(undefined)
   }
 
-  /** Deletes the queue pair. The buffers stay where they are. */
+  /** Gives the queue back. */
   async close (): Promise<void> {
-    const { admin } = this.#initiator.driver
-    await admin.deleteSubmissionQueue(this.#options.queueId)
-    await admin.deleteCompletionQueue(this.#options.queueId)
+    await this.#queue.close()
   }
 
-  #prepare (): void {
-    const { memory } = this.#initiator
-    const { queueDepth, transferBytes, blockBytes } = this.#options
-    for (let cid = 0; cid < queueDepth; cid++) {
-      const { prp1, prp2 } = buildPrps(memory, DataBuffer.contiguous(memory, transferBytes))
-      this.#prp1[cid] = prp1
-      this.#prp2[cid] = prp2
-    }
-    const { file: { view }, position } = this.#submissions
-    for (let slot = 0; slot < this.#size; slot++) {
-      Sqe.nsid.set(view, position + slot * Sqe.byteLength, NSID)
-      Sqe.cdw12.set(view, position + slot * Sqe.byteLength, transferBytes / blockBytes - 1)
-    }
-  }
-
-  /** Submits as many commands as are free, and rings once. */
+  /** Submits as many commands as are free, all at once. */
   #submit (run: Pick<PolledRun, 'order' | 'readPercent'>, countMax = this.#freeCount): number {
     const count = Math.min(this.#freeCount, countMax)
     if (count === 0) return 0
-    const { file: { view }, position } = this.#submissions
-    const blocks = this.#options.transferBytes / this.#options.blockBytes
+    const queue = this.#queue
+    const { transferCount } = queue
     const isRandom = run.order === 'random'
-    let tail = this.#tail
     for (let index = 0; index < count; index++) {
-      const cid = this.#free[--this.#freeCount]!
-      const base = position + tail * Sqe.byteLength
+      const command = this.#free[--this.#freeCount]!
       const random = this.#random()
-      const transfer = isRandom ? Math.floor(random * this.#transfers) : this.#next
-      if (++this.#next === this.#transfers) this.#next = 0
+      const transfer = isRandom ? Math.floor(random * transferCount) : this.#next
+      if (++this.#next === transferCount) this.#next = 0
       const isRead = run.readPercent === 100 || (random * 997) % 1 * 100 < run.readPercent
-      Sqe.opcode.set(view, base, isRead ? IoOpcode.READ : IoOpcode.WRITE)
-      Sqe.cid.set(view, base, cid)
-      Sqe.prp1.set(view, base, this.#prp1[cid]!)
-      Sqe.prp2.set(view, base, this.#prp2[cid]!)
-      Sqe.cdw10.set(view, base, transfer * blocks)
-      this.#submittedAt[cid] = this.#isSampled() ? performance.now() : 0
-      if (++tail === this.#size) tail = 0
+      queue.add(command, isRead, transfer)
+      this.#submittedAt[command] = this.#isSampled() ? performance.now() : 0
     }
-    this.#tail = tail
-    this.#initiator.doorbells.ring(this.#tailDoorbell, tail)
+    queue.submit()
     return count
   }
 
-  /** Spins until there is a completion, takes all there are, and rings once. Returns how many there were. */
+  /** Spins until a command is back, and takes all that are. Returns how many there were. */
   #await (latencies: LatencyHistogram | undefined): number {
     let spins = 0
     let waitingSinceMs = 0
@@ -210,24 +131,15 @@ export class PolledLoad {
   }
 
   #reap (latencies: LatencyHistogram | undefined): number {
-    const { file: { words }, position } = this.#completions
-    const first = (position + 12) >>> 2
+    const queue = this.#queue
     let count = 0
-    for (;;) {
-      const word = Atomics.load(words, first + this.#head * (Cqe.byteLength / 4))
-      if (((word ^ this.#phase) & PHASE) !== 0) break
-      const cid = word & CID_MASK
-      if (word >>> STATUS_SHIFT !== 0) this.#failures++
-      const submittedAt = this.#submittedAt[cid]!
+    for (let command = queue.take(); command >= 0; command = queue.take()) {
+      const submittedAt = this.#submittedAt[command]!
       if (submittedAt !== 0 && latencies !== undefined) latencies.add(performance.now() - submittedAt)
-      this.#free[this.#freeCount++] = cid
+      this.#free[this.#freeCount++] = command
       count++
-      if (++this.#head === this.#size) {
-        this.#head = 0
-        this.#phase ^= PHASE
-      }
     }
-    if (count > 0) this.#initiator.doorbells.ring(this.#headDoorbell, this.#head)
+    if (count > 0) queue.taken()
     return count
   }
 
@@ -244,8 +156,4 @@ export class PolledLoad {
     this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) >>> 0
     return this.#seed / 0x1_0000_0000
   }
-}
-
-function ringSize (queueDepth: number): number {
-  return Math.max(16, 2 * queueDepth)
 }
