@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Vm } from '@pcikit/testkit/vm'
 import { atExit } from '../processes/at-exit.js'
 import { DeviceProcess } from '../processes/device-process.js'
+import type { DeviceType } from '../processes/device-process.js'
 import type { Storage } from '../suite-options.js'
 
 const MIB = 1024 * 1024
@@ -30,8 +31,10 @@ export interface Contestant {
 export const QEMU_NVME = 'QEMU nvme'
 export const QEMU_VIRTIO = 'QEMU virtio-blk, iothread'
 export const STORAGE_DAEMON = 'QEMU storage daemon, vhost-user-blk'
-export const TRAP = 'pcikit nvme, trap'
-export const MMAP = 'pcikit nvme, mmap'
+export const NVME_TRAP = 'pcikit nvme, trap'
+export const NVME_MMAP = 'pcikit nvme, mmap'
+export const VIRTIO_TRAP = 'pcikit virtio-blk, trap'
+export const VIRTIO_MMAP = 'pcikit virtio-blk, mmap'
 
 /** All disks of a guest, on files of the same kind, and the processes that serve them. */
 export class Contestants implements AsyncDisposable {
@@ -54,8 +57,10 @@ export class Contestants implements AsyncDisposable {
     all.#addNvme()
     all.#addVirtio()
     if (vm.qemu.storageDaemon !== undefined) await all.#addStorageDaemon(vm.qemu.storageDaemon, vm.qemu.env, cpus)
-    await all.#addPcikit(TRAP, 'trap', 'PCIKITTRAP')
-    await all.#addPcikit(MMAP, 'mmap', 'PCIKITMMAP')
+    await all.#addPcikit(NVME_TRAP, 'nvme', 'trap')
+    await all.#addPcikit(NVME_MMAP, 'nvme', 'mmap')
+    await all.#addPcikit(VIRTIO_TRAP, 'virtio-blk', 'trap', ['--queues', String(cpus)])
+    await all.#addPcikit(VIRTIO_MMAP, 'virtio-blk', 'mmap', ['--queues', String(cpus)])
     return all
   }
 
@@ -107,9 +112,12 @@ export class Contestants implements AsyncDisposable {
     this.list.push({ name: STORAGE_DAEMON, serial: '', qemuArguments, pid: daemon.pid! })
   }
 
-  async #addPcikit (name: string, mode: string, serial: string): Promise<void> {
-    const words = ['--backend', `file:${this.#disk(mode)}`, '--serial', serial, '--doorbells', mode]
-    const device = await DeviceProcess.nvme(words)
+  async #addPcikit (name: string, type: DeviceType, mode: string, more: readonly string[] = []): Promise<void> {
+    // Virtio has room for 20 characters.
+    const serial = `pcikit-${type.slice(0, 6)}-${mode}`
+    const disk = this.#disk(`pcikit-${type}-${mode}`)
+    const words = ['--backend', `file:${disk}`, '--serial', serial, '--doorbells', mode, ...more]
+    const device = await DeviceProcess.run(type, words)
     this.#devices.push(device)
     this.list.push({ name, serial, qemuArguments: [], socket: device.socket, pid: device.pid })
   }

@@ -2,7 +2,15 @@ import { ratioOf, spreadOf } from '../measure/spread.js'
 import { formatNumber } from '../report/format.js'
 import type { Cell, Section } from '../report/section.js'
 import type { Storage } from '../suite-options.js'
-import { MMAP, QEMU_NVME, QEMU_VIRTIO, STORAGE_DAEMON, TRAP } from './contestants.js'
+import {
+  NVME_MMAP,
+  NVME_TRAP,
+  QEMU_NVME,
+  QEMU_VIRTIO,
+  STORAGE_DAEMON,
+  VIRTIO_MMAP,
+  VIRTIO_TRAP
+} from './contestants.js'
 import type { FioResult } from './fio.js'
 import type { GuestResults } from './guest.js'
 
@@ -19,11 +27,14 @@ const STORAGE_NAMES: Readonly<Record<Storage, string>> = {
 }
 /** What is compared with what, and the least that it should be. */
 const RATIOS = [
-  [TRAP, QEMU_NVME, '1.2'],
-  [TRAP, QEMU_VIRTIO, '1'],
-  [TRAP, STORAGE_DAEMON, ''],
-  [MMAP, QEMU_NVME, ''],
-  [MMAP, QEMU_VIRTIO, '']
+  [NVME_TRAP, QEMU_NVME, '1.2'],
+  [NVME_TRAP, QEMU_VIRTIO, '1'],
+  [NVME_TRAP, STORAGE_DAEMON, ''],
+  [NVME_MMAP, QEMU_NVME, ''],
+  [NVME_MMAP, QEMU_VIRTIO, ''],
+  [VIRTIO_TRAP, QEMU_VIRTIO, '1'],
+  [VIRTIO_TRAP, STORAGE_DAEMON, ''],
+  [VIRTIO_MMAP, QEMU_VIRTIO, '']
 ] as const
 
 export function guestSections (results: GuestResults, circumstances: GuestCircumstances): Section[] {

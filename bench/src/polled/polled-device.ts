@@ -31,7 +31,7 @@ export class PolledDevice implements AsyncDisposable {
   static async start (options: PolledDeviceOptions = {}): Promise<PolledDevice> {
     const backend = options.backend ?? `memory:${DISK_BYTES}`
     const device = options.device ??
-      await DeviceProcess.nvme(['--backend', backend, '--doorbells', 'mmap'], options)
+      await DeviceProcess.run('nvme', ['--backend', backend, '--doorbells', 'mmap'], options)
     const initiator = await PollingInitiator.attach(device.folder, { memoryBytes: MEMORY_BYTES })
     await initiator.enable()
     await initiator.driver.admin.setQueueCount(64)

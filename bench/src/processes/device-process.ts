@@ -16,6 +16,9 @@ export const PCIKIT_IN_FILES = fileURLToPath(new URL('../../../packages/cli/dist
 /** What `--trace-gc` prints. */
 const ENGINE_OUTPUT = /^\[\d+:/
 
+/** The devices that are measured, as the command calls them. */
+export type DeviceType = 'nvme' | 'virtio-blk'
+
 /** How a device is started. */
 export interface DeviceProcessOptions {
   /** A program in place of the command; it prints something when it serves. */
@@ -67,9 +70,13 @@ export class DeviceProcess implements AsyncDisposable {
     throw new Error('The device did not start. What it said is above.')
   }
 
-  /** `pcikit run nvme` with more words. */
-  static async nvme (words: readonly string[], options: Partial<DeviceProcessOptions> = {}): Promise<DeviceProcess> {
-    const all = ['run', 'nvme', '--socket', '{socket}', '--log-level', 'error', ...words]
+  /** `pcikit run` with more words. */
+  static async run (
+    type: DeviceType,
+    words: readonly string[],
+    options: Partial<DeviceProcessOptions> = {}
+  ): Promise<DeviceProcess> {
+    const all = ['run', type, '--socket', '{socket}', '--log-level', 'error', ...words]
     return DeviceProcess.serve({ ...options, words: all })
   }
 

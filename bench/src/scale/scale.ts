@@ -6,8 +6,8 @@ import { takeCores } from '../measure/processor.js'
 import type { Cores } from '../measure/processor.js'
 import { ratioOf, spreadOf } from '../measure/spread.js'
 import { costOf } from '../polled/command-cost.js'
-import { ControllerRig, READ } from '../polled/controller-rig.js'
-import type { RigOptions } from '../polled/controller-rig.js'
+import { createControllerRig } from '../polled/controller-rig.js'
+import type { ControllerRigOptions } from '../polled/controller-rig.js'
 import { PolledDevice } from '../polled/polled-device.js'
 import { DeviceProcess } from '../processes/device-process.js'
 import type { Section } from '../report/section.js'
@@ -23,8 +23,8 @@ const REGIONS = 65_000
 
 interface Comparison {
   readonly name: string
-  readonly few: RigOptions
-  readonly many: RigOptions
+  readonly few: ControllerRigOptions
+  readonly many: ControllerRigOptions
 }
 
 /** In one process. Between few and many nothing differs but what is counted. */
@@ -56,12 +56,12 @@ export async function measureScale (options: SuiteOptions): Promise<Section[]> {
 }
 
 async function compareRigs ({ name, few, many }: Comparison, options: SuiteOptions): Promise<Section['rows'][number]> {
-  await using one = ControllerRig.create(few)
-  await using other = ControllerRig.create(many)
+  await using one = createControllerRig(few)
+  await using other = createControllerRig(many)
   // Awaited here, or what it measures would be gone.
   return await compare(name, options, {
-    few: () => costOf(() => one.cycle(READ), DEPTH, options.sliceMs),
-    many: () => costOf(() => other.cycle(READ), DEPTH, options.sliceMs)
+    few: () => costOf(() => one.cycle('read'), DEPTH, options.sliceMs),
+    many: () => costOf(() => other.cycle('read'), DEPTH, options.sliceMs)
   })
 }
 

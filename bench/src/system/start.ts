@@ -22,7 +22,7 @@ async function startTime ({ repetitions }: SuiteOptions): Promise<Section> {
   const figures = await interleave([
     ['pcikit', async () => {
       const startedAtMs = performance.now()
-      const device = await DeviceProcess.nvme(['--backend', 'memory:64M'])
+      const device = await DeviceProcess.run('nvme', ['--backend', 'memory:64M'])
       const tookMs = performance.now() - startedAtMs
       await device[Symbol.asyncDispose]()
       return tookMs
@@ -49,7 +49,7 @@ async function memoryAtRest ({ repetitions }: SuiteOptions): Promise<Section> {
     const asIs: Memory[] = []
     const collected: Memory[] = []
     for (let repetition = 0; repetition < Math.min(repetitions, 3); repetition++) {
-      await using device = await DeviceProcess.nvme(['--backend', 'memory:64M', '--doorbells', mode], {
+      await using device = await DeviceProcess.run('nvme', ['--backend', 'memory:64M', '--doorbells', mode], {
         nodeOptions: ['--expose-gc', '--import', COLLECT_ON_SIGNAL]
       })
       await delay(REST_MS)
