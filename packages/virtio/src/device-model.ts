@@ -20,7 +20,7 @@ export const VirtioDeviceType = Object.freeze(
 )
 export type VirtioDeviceType = (typeof VirtioDeviceType)[keyof typeof VirtioDeviceType]
 
-/** Device-specific configuration. [virtio] "Device Configuration Space". Bytes are little-endian, as the driver sees them. */
+/** Device-specific configuration, little-endian as the driver sees it. [virtio] "Device Configuration Space". */
 export interface VirtioConfig {
   /** The fields. The device may change them at any time, and then calls {@link VirtioDevice.configChanged}. */
   readonly view: DataView
@@ -100,7 +100,7 @@ export interface VirtioModel {
    * when the device is closed.
    */
   reset?(): void | Promise<void>
-  /** For a device that polls: looks for work that ended meanwhile. True where there was any. See `BlockBackend.poll`. */
+  /** For a device that polls: looks for work that ended meanwhile. True: there was some. See `BlockBackend.poll`. */
   poll?(): boolean
 }
 

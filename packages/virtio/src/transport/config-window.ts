@@ -5,8 +5,8 @@ import { WindowRegister } from './pci-capabilities.js'
 const DATA_BYTES = 4
 
 /**
- * The window into the BARs that configuration space has, for firmware that cannot reach the BARs themselves: SeaBIOS, where
- * they are above 4 GiB. [virtio] "PCI configuration access capability".
+ * The window into the BARs that configuration space has, for firmware that cannot reach the BARs themselves: SeaBIOS,
+ * where they are above 4 GiB. [virtio] "PCI configuration access capability".
  */
 export class ConfigWindow {
   readonly #pci: DescribedPciFunction

@@ -131,8 +131,8 @@ export class DeviceState {
   }
 
   /**
-   * The driver writes 1 to queue_reset. [virtio] "Virtqueue Reset": "The device MUST reset any state of a virtqueue to the
-   * default state".
+   * The driver writes 1 to queue_reset. [virtio] "Virtqueue Reset": "The device MUST reset any state of a virtqueue to
+   * the default state".
    */
   resetQueue (queue: QueueSetup): void {
     if (!this.#mayChange || queue.isResetting) return
@@ -176,8 +176,8 @@ export class DeviceState {
   }
 
   /**
-   * Puts everything in the state of power-on. The end of it is device_status 0: no DMA can follow, and the model is done.
-   * What is returned resolves then, or when that takes too long to be waited for; undefined: at once.
+   * Puts everything in the state of power-on. The end of it is device_status 0: no DMA can follow, and the model is
+   * done. What is returned resolves then, or when that takes too long to be waited for; undefined: at once.
    */
   reset (): Promise<void> | undefined {
     if (this.#isClosed) return undefined

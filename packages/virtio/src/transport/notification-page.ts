@@ -2,14 +2,14 @@ import type { RegionMemory, SharedMemory } from '@pcikit/core'
 import { NOTIFY_AT } from './bar-layout.js'
 
 /**
- * The notification structure as memory that the client maps, so that notifying costs the driver nothing. Queues are polled
- * then, and nobody looks at what was written. What comes as a message all the same is stored too.
+ * The notification structure as memory that the client maps, so that notifying costs the driver nothing. Queues are
+ * polled then, and nobody looks at what was written. What comes as a message all the same is stored too.
  */
 export class NotificationPage {
   readonly #memory: SharedMemory
   readonly #view: DataView
 
-  /** `memory` has the bytes up to the end of the structure: a client maps an area at the offset that it has in the BAR. */
+  /** `memory` goes to the end of the structure: a client maps an area at the offset that it has in the BAR. */
   constructor (memory: SharedMemory) {
     this.#memory = memory
     const { buffer, byteOffset, byteLength } = memory.bytes

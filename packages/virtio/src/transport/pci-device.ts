@@ -3,7 +3,8 @@ import type { Interrupts, PciFunction } from '@pcikit/core'
 import type { DescribedPciFunction } from '@pcikit/pci'
 import type { VirtioDescription, VirtioDevice, VirtioModel, VirtioServices } from '../device-model.js'
 import type { FeatureSet } from '../feature.js'
-import type { QueueEngineFactory } from './queue-engine-factory.js'
+import type { QueueEngine, QueueSurroundings } from '../queue/queue-engine.js'
+
 import { NOTIFY_AT, notifyPageBytes } from './bar-layout.js'
 import { CommonConfig } from './common-config.js'
 import { DeviceConfig } from './device-config.js'
@@ -28,7 +29,7 @@ export class VirtioPciDevice implements VirtioDevice {
     description: VirtioDescription,
     services: VirtioServices,
     model: VirtioModel,
-    createEngine: QueueEngineFactory
+    createEngine: (surroundings: QueueSurroundings) => QueueEngine
   ) {
     const plan = planDevice(description)
     const { dma, busMaster, recorder, logger } = services

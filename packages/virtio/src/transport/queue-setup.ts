@@ -14,7 +14,7 @@ export type QueueArea = (typeof QueueArea)[keyof typeof QueueArea]
 interface AreaRule {
   readonly name: string
   readonly alignment: number
-  byteLength(size: number): number
+  readonly byteLength: (size: number) => number
 }
 
 /** [virtio] "Split Virtqueues": Descriptor Table, Available Ring, Used Ring. */
@@ -63,8 +63,8 @@ export class QueueSetup {
   }
 
   /**
-   * What the driver reads as queue_size. [virtio] "Common configuration structure layout": without RING_PACKED it must be
-   * "either a value of 0 or a power of 2".
+   * What the driver reads as queue_size. [virtio] "Common configuration structure layout": without RING_PACKED it must
+   * be "either a value of 0 or a power of 2".
    */
   sizeShown (isPacked: boolean): number {
     return isPacked || isPowerOfTwo(this.size) ? this.size : 0

@@ -6,7 +6,7 @@ import type { DeviceState } from './device-state.js'
 import type { InterruptSender } from './interrupt-sender.js'
 import type { NotificationPage } from './notification-page.js'
 
-/** The queue in a notification; with NOTIFICATION_DATA the rest tells how far it is. [virtio] "Driver Notifications". */
+/** The queue in a notification; NOTIFICATION_DATA adds how far it is. [virtio] "Driver Notifications". */
 const QUEUE_INDEX = 0xffff
 
 /** What answers in the BAR. */
