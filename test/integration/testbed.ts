@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import block from '@pcikit/block'
-import type { Logger } from '@pcikit/core'
+import type { Logger, Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
 import type { Host, RecordEntry } from '@pcikit/core/host'
 import nvme from '@pcikit/device-nvme'
@@ -37,7 +37,7 @@ export function createFolder (cleanup: Cleanup): string {
   )
 }
 
-/** A served NVMe controller. */
+/** A served device. */
 export interface Served {
   readonly host: Host
   readonly path: string
@@ -53,15 +53,32 @@ export async function serve (
   transport: Record<string, unknown> = {},
   socketName = 'nvme.sock'
 ): Promise<Served> {
-  const path = join(createFolder(cleanup), socketName)
-  const warnings: string[] = []
-  const host = createHost({ plugins: [socket, dma, block, nvme], logger: collectWarnings(warnings) })
-  cleanup.add(host, () => host.close())
-  await host.createDevice({
+  return serveDevice(cleanup, {
+    plugin: nvme,
     type: 'nvme',
     options: { backends: ['memory:4MiB'], ...options },
-    transport: { type: 'socket', options: { path, ...transport } }
+    transport,
+    socketName
   })
+}
+
+/** A device, of whatever type. */
+export interface DeviceRequest {
+  readonly plugin: Plugin
+  readonly type: string
+  readonly options: Record<string, unknown>
+  readonly transport?: Record<string, unknown>
+  readonly socketName?: string
+}
+
+/** Composes the real parts in this process and serves a device. */
+export async function serveDevice (cleanup: Cleanup, request: DeviceRequest): Promise<Served> {
+  const { plugin, type, options, transport = {}, socketName = 'device.sock' } = request
+  const path = join(createFolder(cleanup), socketName)
+  const warnings: string[] = []
+  const host = createHost({ plugins: [socket, dma, block, plugin], logger: collectWarnings(warnings) })
+  cleanup.add(host, () => host.close())
+  await host.createDevice({ type, options, transport: { type: 'socket', options: { path, ...transport } } })
   return { host, path, warnings, events: () => host.record.entries() }
 }
 

@@ -138,6 +138,10 @@ export {
   VirtioStatus,
   VirtioStructureType
 } from './virtio/layouts.js'
+export { VirtioGuest } from './virtio/virtio-guest.js'
+export type { VirtioGuestOptions } from './virtio/virtio-guest.js'
+export { PlacedSample, sendSample } from './virtio/virtio-sample.js'
+export type { VirtioSample } from './virtio/virtio-sample.js'
 export { VirtioBlkDriver } from './virtio/virtio-blk-driver.js'
 export type { StartBlkOptions } from './virtio/virtio-blk-driver.js'
 export { buffersOf, encodeSegments, NO_STATUS, VirtioBlkError, VirtioBlkQueue } from './virtio/virtio-blk-queue.js'

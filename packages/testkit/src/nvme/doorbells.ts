@@ -5,7 +5,7 @@ import { DOORBELL_BASE } from './layouts.js'
 
 const BAR0 = 0
 
-/** How a driver tells the controller that a queue moved. Offsets are in BAR0. */
+/** How a driver tells the device that a queue moved. Offsets are in the BAR that has the doorbells. */
 export interface Doorbells {
   /** Writes a doorbell. */
   ring(offset: number, value: number): Promise<void> | void
@@ -52,13 +52,11 @@ export class MappedDoorbells implements Doorbells {
     this.#end = end
   }
 
-  /** Maps the part of BAR0 that has the doorbells, and closes the descriptors of the region. */
-  static map (region: Region): MappedDoorbells {
-    const area = region.areas?.find(({ offset, byteLength }) =>
-      offset <= DOORBELL_BASE && offset + byteLength > DOORBELL_BASE
-    )
+  /** Maps the part of a BAR that has the doorbells, and closes the descriptors of the region. */
+  static map (region: Region, start: number = DOORBELL_BASE): MappedDoorbells {
+    const area = region.areas?.find(({ offset, byteLength }) => offset <= start && offset + byteLength > start)
     const [descriptor] = region.descriptors
-    if (area === undefined || descriptor === undefined) throw new Error('BAR0 has no doorbells that can be mapped.')
+    if (area === undefined || descriptor === undefined) throw new Error('The BAR has no doorbells that can be mapped.')
     const access = { read: true, write: true }
     const mapping = Mapping.map(descriptor, region.fileOffset + area.offset, area.byteLength, access)
     for (const each of region.descriptors) closeDescriptor(each)

@@ -1,10 +1,10 @@
 import type { GuestMemory } from '../guest/guest-memory.js'
 import { PendingCommands } from '../guest/pending-commands.js'
 import { describeChain, storePacked, storeSplit } from './descriptor.js'
-import type { ChainFraming, DriverChain, PlainDescriptor, RawDescriptor } from './descriptor.js'
+import type { ChainFraming, DriverChain, GuestBuffer, PlainDescriptor, RawDescriptor } from './descriptor.js'
 import { ringDescriptorCount, writableBytes } from './driver-ring.js'
 import type { DriverRing, QueuePlace, UsedChain } from './driver-ring.js'
-import { DescriptorFlag, DESCRIPTOR_BYTES, EVENT_SUPPRESSION_BYTES } from './layouts.js'
+import { DescriptorFlag, DESCRIPTOR_BYTES, EVENT_SUPPRESSION_BYTES, PackedDescriptor } from './layouts.js'
 import { PackedRing } from './packed-ring.js'
 import { RingMemory } from './ring-memory.js'
 import { SplitRing } from './split-ring.js'
@@ -92,6 +92,17 @@ export class Virtqueue {
     return this.#pending.count
   }
 
+  /** The three parts of the queue in guest memory. */
+  get parts (): readonly GuestBuffer[] {
+    const bytes = queueBytes(this.size, this.spec.isPacked)
+    const { descriptors, driver, device } = this.spec.place
+    return [
+      { iova: descriptors, byteLength: bytes.descriptors },
+      { iova: driver, byteLength: bytes.driver },
+      { iova: device, byteLength: bytes.device }
+    ]
+  }
+
   /** The ring of a split queue. Throws where it is packed. */
   get split (): SplitRing {
     if (this.ring instanceof SplitRing) return this.ring
@@ -133,6 +144,14 @@ export class Virtqueue {
     const id = this.ring.addRaw(descriptors)
     this.ring.publish()
     return id
+  }
+
+  /** Stores a descriptor of an indirect table, in the format of the queue, as it is. */
+  writeTableEntry (iova: number, { addr, len, flags, next = 0 }: RawDescriptor): void {
+    const { memory } = this.#host
+    if (!this.spec.isPacked) return storeSplit(memory, iova, { addr, len, flags, next })
+    const word = storePacked(memory, iova, { addr, len, flags, id: 0 })
+    memory.store(iova + PackedDescriptor.id.offset, new Uint8Array(Uint32Array.of(word).buffer))
   }
 
   /** Tells the device, where it wants to be told. */
@@ -229,19 +248,13 @@ export class Virtqueue {
     const { memory } = this.#host
     const table = memory.allocate(descriptors.length * DESCRIPTOR_BYTES)
     descriptors.forEach(({ addr, len, flags }, position) => {
-      const at = table + position * DESCRIPTOR_BYTES
-      const next = position + 1
-      if (this.spec.isPacked) {
-        const word = storePacked(memory, at, { addr, len, flags, id: 0 })
-        memory.store(at + 12, new Uint8Array(Uint32Array.of(word).buffer))
-        return
-      }
-      const isLast = next === descriptors.length
-      storeSplit(memory, at, {
+      // [virtio] "Indirect Flag: Scatter-Gather Support": packed tables have no links.
+      const isLinked = !this.spec.isPacked && position < descriptors.length - 1
+      this.writeTableEntry(table + position * DESCRIPTOR_BYTES, {
         addr,
         len,
-        flags: isLast ? flags : flags | DescriptorFlag.NEXT,
-        next: isLast ? 0 : next
+        flags: isLinked ? flags | DescriptorFlag.NEXT : flags,
+        ...(isLinked ? { next: position + 1 } : {})
       })
     })
     return table
