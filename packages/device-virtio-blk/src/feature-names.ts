@@ -1,0 +1,26 @@
+import { VirtioFeature } from '@pcikit/virtio'
+import { BlkFeature } from './protocol.js'
+
+/** What a user can have left out, by name: what has no option of its own. */
+export const FEATURE_NAMES = Object.freeze(
+  {
+    'access-platform': VirtioFeature.ACCESS_PLATFORM,
+    'blk-size': BlkFeature.BLK_SIZE,
+    'config-wce': BlkFeature.CONFIG_WCE,
+    'event-idx': VirtioFeature.EVENT_IDX,
+    flush: BlkFeature.FLUSH,
+    geometry: BlkFeature.GEOMETRY,
+    'in-order': VirtioFeature.IN_ORDER,
+    indirect: VirtioFeature.INDIRECT_DESC,
+    mq: BlkFeature.MQ,
+    'notif-config-data': VirtioFeature.NOTIF_CONFIG_DATA,
+    'notification-data': VirtioFeature.NOTIFICATION_DATA,
+    'order-platform': VirtioFeature.ORDER_PLATFORM,
+    packed: VirtioFeature.RING_PACKED,
+    'ring-reset': VirtioFeature.RING_RESET,
+    'seg-max': BlkFeature.SEG_MAX,
+    topology: BlkFeature.TOPOLOGY
+  } as const
+)
+/** The name of a feature that can be left out. */
+export type FeatureName = keyof typeof FEATURE_NAMES
