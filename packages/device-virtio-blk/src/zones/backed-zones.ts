@@ -160,7 +160,7 @@ export class BackedZones implements Zones {
   async [Symbol.asyncDispose] (): Promise<void> {
     // Resets and finishes that wait are answered before.
     await this.#turns.take(() => undefined)
-    if (this.#file !== undefined) await this.flush()
+    await this.flush()
   }
 
   /**

@@ -5,7 +5,11 @@ import { ArrayBackend } from './array-backend.js'
 import { zonedOptions } from './zoned-disk.js'
 import type { ZonesInSectors } from './zoned-disk.js'
 
-function fit (options: ZonesInSectors, array: ConstructorParameters<typeof ArrayBackend>[0] = {}, transferSectorsMax = 64) {
+function fit (
+  options: ZonesInSectors,
+  array: ConstructorParameters<typeof ArrayBackend>[0] = {},
+  transferSectorsMax = 64
+) {
   return fitZones(zonedOptions(options), new ArrayBackend(array), transferSectorsMax)
 }
 

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { BlkStatus, RequestType } from '../../src/protocol.js'
 import { ZoneState, ZoneType } from '../../src/zones/zone-constants.js'
 import { ArrayBackend } from './array-backend.js'
-import { openZonedArray, openZonedDisk, readReport, readSectors, statesOf, writeSectors, zonesOf } from './zoned-disk.js'
+import {
+  openZonedArray,
+  openZonedDisk,
+  readReport,
+  readSectors,
+  statesOf,
+  writeSectors,
+  zonesOf
+} from './zoned-disk.js'
 
 const { OK, UNSUPP, ZONE_INVALID_CMD, ZONE_UNALIGNED_WP, ZONE_OPEN_RESOURCE, ZONE_ACTIVE_RESOURCE } = BlkStatus
 const { EMPTY, IOPEN, EOPEN, CLOSED, FULL, NOT_WP, RDONLY, OFFLINE } = ZoneState
@@ -69,7 +77,13 @@ describe('writes to zones', () => {
     expect(zones.beginWrite(5, 10)).toBe(OK)
     zones.endWrite(5, 10, true)
     expect(zones.beginWrite(15, 6)).toBe(ZONE_INVALID_CMD)
-    expect(zonesOf(zones)[1]).toEqual({ start: 10, capacity: 10, pointer: 20, type: ZoneType.CONVENTIONAL, state: NOT_WP })
+    expect(zonesOf(zones)[1]).toEqual({
+      start: 10,
+      capacity: 10,
+      pointer: 20,
+      type: ZoneType.CONVENTIONAL,
+      state: NOT_WP
+    })
   })
 
   it('to zones that failed are refused', async () => {
@@ -247,7 +261,7 @@ describe('managing zones', () => {
   it('wants the start of a sequential zone that works', async () => {
     const { zones } = await openZonedDisk({ conventional: 1, readOnlyZones: [1], offlineZones: [2] })
     const outcomes = [ZONE_OPEN, ZONE_CLOSE, ZONE_FINISH, ZONE_RESET].flatMap(request =>
-      [0, 10, 20, 31, 100, 2 ** 64].map(sector => zones.manage(request, sector))
+      [0, 10, 20, 31, 100, 2 ** 64].map(async sector => zones.manage(request, sector))
     )
     expect(await Promise.all(outcomes)).toEqual(Array(24).fill(ZONE_INVALID_CMD))
   })
