@@ -144,9 +144,10 @@ export function describeMalformedChains (fixture: VirtioDeviceFixture, format: Q
       guest = await session.now.attach({ interrupts: 'msix', doorbells: 'posted' })
     })
 
-    it.for(CASES.filter(({ formats }) => formats.includes(format)))(
-      'needs a reset after $what, says so, and works after it',
-      async ({ offer, without = [], needs }, { skip }) => {
+    const cases = CASES.filter(({ formats }) => formats.includes(format)).map(each => [each.what, each] as const)
+    it.for(cases)(
+      'needs a reset after %s, says so, and works after it',
+      async ([, { offer, without = [], needs }], { skip }) => {
         const queue = await session.now.start(guest, { without, queue: { size: SIZE } })
         if (needs !== undefined) skip(!guest.driver.features.has(needs), 'no indirect descriptors')
         const page = createPage(guest)

@@ -12,6 +12,8 @@ const MIB = 1024 * 1024
 const RINGS_IOVA = 0x4000_0000
 const PAGE = 4096
 const SIZE = 16
+/** Pages that are regions of their own. */
+const REGIONS = 256
 /** An address at which there is never any memory. */
 const NOWHERE = 0x7f_0000_0000
 
@@ -136,11 +138,12 @@ export function describeQueueMemory (fixture: VirtioDeviceFixture, format: Queue
     })
 
     it('serves a queue each page of which is a region, and which starts where one ends', async () => {
-      const file = GuestFile.create(256 * PAGE)
+      const file = GuestFile.create(3 * REGIONS * PAGE)
       const other = await session.now.attach({
         layOut: memory => {
-          for (let page = 0; page < 64; page++) {
-            memory.add({ iova: RINGS_IOVA + page * PAGE, byteLength: PAGE, file, fileOffset: (200 - 3 * page) * PAGE })
+          for (let page = 0; page < REGIONS; page++) {
+            const fileOffset = 3 * (REGIONS - 1 - page) * PAGE
+            memory.add({ iova: RINGS_IOVA + page * PAGE, byteLength: PAGE, file, fileOffset })
           }
           memory.reserve(RINGS_IOVA, 16 * PAGE)
         }
@@ -153,7 +156,7 @@ export function describeQueueMemory (fixture: VirtioDeviceFixture, format: Queue
         device: align(RINGS_IOVA + 10 * PAGE - bytes.device / 2, 4)
       }
       await session.now.start(other, { queue: { size: 64, place } })
-      await session.now.send(other, 100, { cut: [9, 5] })
+      for (let round = 0; round < 4; round++) await session.now.send(other, 30, { cut: [9, 5, 4096] })
     })
   })
 }

@@ -19,15 +19,15 @@ export function describeQueues (fixture: VirtioDeviceFixture, format: QueueForma
     })
     const has = (feature: number) => guest.driver.features.has(feature)
 
-    it.each<readonly [string, ChainFraming]>([
+    it.for<readonly [string, ChainFraming]>([
       ['a descriptor for each part', {}],
-      ['descriptors of a byte and two', { cut: [1, 2, 5] }],
+      ['a descriptor of a byte, one of two, and what is left', { cut: [1, 2, 4096] }],
       ['odd pieces', { cut: [7, 9, 513] }],
       ['an indirect table', { indirect: true }],
       ['an indirect table of odd pieces', { indirect: true, cut: [3, 1, 17] }]
-    ])('are answered in %s', async (_, framing) => {
+    ])('are answered in %s', async ([, framing], { skip }) => {
       await session.now.start(guest)
-      if (framing.indirect !== undefined && !has(INDIRECT_DESC)) return
+      skip(framing.indirect !== undefined && !has(INDIRECT_DESC), 'no indirect descriptors')
       await session.now.send(guest, 3, framing)
     })
 
@@ -39,11 +39,10 @@ export function describeQueues (fixture: VirtioDeviceFixture, format: QueueForma
       await session.now.send(guest, 3, { indirect: 2, cut: [5, 11] })
     })
 
-    it.each([1, 2, 4, 16])('are answered in any number by a queue of %i', async size => {
+    it.for([1, 2, 4, 16])('are answered in any number by a queue of %i', async (size, { skip }) => {
       await session.now.start(guest, { queue: { size } })
-      const framing = has(INDIRECT_DESC) ? { indirect: true } : {}
-      if (size === 1 && framing.indirect === undefined) return
-      await session.now.send(guest, 5 * size + 3, framing)
+      skip(size === 1 && !has(INDIRECT_DESC), 'no indirect descriptors')
+      await session.now.send(guest, 5 * size + 3, { indirect: has(INDIRECT_DESC) })
     })
 
     it('are answered by a queue of the largest size', async () => {

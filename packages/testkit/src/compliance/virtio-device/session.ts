@@ -40,7 +40,9 @@ export class VirtioSession {
     return this.#fixture.queue ?? 0
   }
 
+  /** Attaches a guest. The one before leaves: a device has one client at a time. */
   async attach (options: VirtioGuestOptions = {}): Promise<VirtioGuest> {
+    for (const each of this.#guests) each.leave()
     const guest = await VirtioGuest.attach(this.device.path, options)
     this.#guests.push(guest)
     return guest
