@@ -1,7 +1,7 @@
 import { PolledLoad, PollingInitiator } from '@pcikit/testkit'
-import type { PolledLoadOptions } from '@pcikit/testkit'
 import { DeviceProcess } from '../processes/device-process.js'
-import type { DeviceProcessOptions } from '../processes/device-process.js'
+import type { DeviceProcessOptions, DeviceType } from '../processes/device-process.js'
+import { PolledBlkDriver } from '../virtio/polled-blk-driver.js'
 
 const MIB = 1024 * 1024
 const BLOCK_BYTES = 512
@@ -11,37 +11,51 @@ const MEMORY_BYTES = 128 * MIB
 
 /** What a polled device is made of. */
 export interface PolledDeviceOptions extends Partial<DeviceProcessOptions> {
+  readonly type?: DeviceType
   /** The device is in this folder already, and is not ended here. */
   readonly device?: DeviceProcess
   readonly backend?: string
 }
 
-/** A device in a process of its own that polls its doorbells, and a driver here that polls its completions. */
+/** What a queue is kept full with. */
+export interface PolledTransfers {
+  readonly queueDepth: number
+  readonly transferBytes: number
+  /** How much of the disk is used, from its start on, in bytes. */
+  readonly diskBytes: number
+}
+
+/** A driver that polls. */
+export interface PolledDriver {
+  /** Adds a queue with what keeps it full. */
+  load(transfers: PolledTransfers): Promise<PolledLoad>
+  leave(): Promise<void>
+}
+
+/** A device in a process of its own that polls its queues, and a driver here that polls what comes back. */
 export class PolledDevice implements AsyncDisposable {
   readonly device: DeviceProcess
-  readonly #initiator: PollingInitiator
-  #queueId = 0
+  readonly #driver: PolledDriver
   #isEnded = false
 
-  private constructor (device: DeviceProcess, initiator: PollingInitiator) {
+  private constructor (device: DeviceProcess, driver: PolledDriver) {
     this.device = device
-    this.#initiator = initiator
+    this.#driver = driver
   }
 
   static async start (options: PolledDeviceOptions = {}): Promise<PolledDevice> {
-    const backend = options.backend ?? `memory:${DISK_BYTES}`
+    const { type = 'nvme', backend = `memory:${DISK_BYTES}` } = options
     const device = options.device ??
-      await DeviceProcess.run('nvme', ['--backend', backend, '--doorbells', 'mmap'], options)
-    const initiator = await PollingInitiator.attach(device.folder, { memoryBytes: MEMORY_BYTES })
-    await initiator.enable()
-    await initiator.driver.admin.setQueueCount(64)
-    return new PolledDevice(device, initiator)
+      await DeviceProcess.run(type, ['--backend', backend, '--doorbells', 'mmap'], options)
+    const driver = type === 'nvme' ?
+      await PolledNvmeDriver.attach(device) :
+      await PolledBlkDriver.attach(device, MEMORY_BYTES)
+    return new PolledDevice(device, driver)
   }
 
-  /** Adds a queue pair with what keeps it full. */
-  async load (options: Pick<PolledLoadOptions, 'queueDepth' | 'transferBytes'>): Promise<PolledLoad> {
-    const place = { queueId: ++this.#queueId, blockBytes: BLOCK_BYTES, diskBytes: DISK_BYTES }
-    return PolledLoad.create(this.#initiator, { ...place, ...options })
+  /** Adds a queue with what keeps it full. A virtio device has one at a time. */
+  async load (transfers: Omit<PolledTransfers, 'diskBytes'>): Promise<PolledLoad> {
+    return this.#driver.load({ diskBytes: DISK_BYTES, ...transfers })
   }
 
   /** Writes the whole disk. */
@@ -55,12 +69,36 @@ export class PolledDevice implements AsyncDisposable {
   async end (): Promise<void> {
     if (this.#isEnded) return
     this.#isEnded = true
-    await this.#initiator.detach().catch(() => this.#initiator.drop())
+    await this.#driver.leave()
     await this.device.end()
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.end()
     await this.device[Symbol.asyncDispose]()
+  }
+}
+
+class PolledNvmeDriver implements PolledDriver {
+  readonly #initiator: PollingInitiator
+  #queueId = 0
+
+  private constructor (initiator: PollingInitiator) {
+    this.#initiator = initiator
+  }
+
+  static async attach (device: DeviceProcess): Promise<PolledNvmeDriver> {
+    const initiator = await PollingInitiator.attach(device.folder, { memoryBytes: MEMORY_BYTES })
+    await initiator.enable()
+    await initiator.driver.admin.setQueueCount(64)
+    return new PolledNvmeDriver(initiator)
+  }
+
+  async load (transfers: PolledTransfers): Promise<PolledLoad> {
+    return PolledLoad.create(this.#initiator, { queueId: ++this.#queueId, blockBytes: BLOCK_BYTES, ...transfers })
+  }
+
+  async leave (): Promise<void> {
+    await this.#initiator.detach().catch(() => this.#initiator.drop())
   }
 }

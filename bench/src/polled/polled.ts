@@ -5,9 +5,11 @@ import { takeCores } from '../measure/processor.js'
 import type { Cores } from '../measure/processor.js'
 import { ratioOf, spreadOf } from '../measure/spread.js'
 import { formatNumber } from '../report/format.js'
+import { DEVICE_TYPES } from '../processes/device-process.js'
+import type { DeviceType } from '../processes/device-process.js'
 import type { Section } from '../report/section.js'
 import type { SuiteOptions } from '../suite-options.js'
-import { commandCost, largeReadCost } from './command-cost.js'
+import { commandCost, largeReadCost, requestCost } from './command-cost.js'
 import { PingPong } from './ping-pong.js'
 import { PolledDevice } from './polled-device.js'
 
@@ -24,20 +26,40 @@ const RANDOM_READ = PATTERNS[0]
 
 /** The part "polled". */
 export async function measurePolled (options: SuiteOptions): Promise<Section[]> {
-  const sections = [await commandCost(options), await largeReadCost(options)]
+  const sections = [await commandCost(options), await requestCost(options), await largeReadCost(options)]
   // Not before: what is measured in one process has a core for its compiler besides.
   const cores = takeCores()
   sections.push(await roundTrip(options, cores))
-  await using device = await PolledDevice.start({ core: cores?.device })
-  await device.fill()
-  for (const transferBytes of [4 * KIB, 128 * KIB]) {
-    sections.push(...await throughput(options, device, transferBytes))
+  for (const type of DEVICE_TYPES) {
+    await using device = await PolledDevice.start({ type, core: cores?.device })
+    await device.fill()
+    for (const transferBytes of [4 * KIB, 128 * KIB]) {
+      sections.push(...await throughput(options, type, device, transferBytes))
+    }
   }
   return sections
 }
 
-async function roundTrip ({ repetitions, sliceMs }: SuiteOptions, cores: Cores | undefined): Promise<Section> {
-  await using device = await PolledDevice.start({ core: cores?.device })
+async function roundTrip (options: SuiteOptions, cores: Cores | undefined): Promise<Section> {
+  const rows = []
+  for (const type of DEVICE_TYPES) rows.push(await roundTripRow(type, options, cores))
+  return {
+    title: 'One command at a time',
+    note:
+      '4 KiB read at random from a memory back end of 256 MiB, one deep: from the doorbell to the completion, as a ' +
+      'driver sees it that polls on another core. The floor is a word of shared memory in each direction between two ' +
+      'processes, with a copy of 4 KiB in between.',
+    columns: ['command', 'mean, µs', 'p50, µs', 'floor, µs', 'mean / floor', 'target'],
+    rows
+  }
+}
+
+async function roundTripRow (
+  type: DeviceType,
+  { repetitions, sliceMs }: SuiteOptions,
+  cores: Cores | undefined
+): Promise<Section['rows'][number]> {
+  await using device = await PolledDevice.start({ type, core: cores?.device })
   await using pingPong = await PingPong.start(cores?.device)
   await device.fill()
   const load = await device.load({ queueDepth: 1, transferBytes: 4 * KIB })
@@ -58,20 +80,13 @@ async function roundTrip ({ repetitions, sliceMs }: SuiteOptions, cores: Cores |
     ratioOf(mean, floor),
     '≤ 1.5 µs'
   ]
-  return {
-    title: 'One command at a time',
-    note:
-      '4 KiB read at random from a memory back end of 256 MiB, one deep: from the doorbell to the completion, as a ' +
-      'driver sees it that polls on another core. The floor is a word of shared memory in each direction between two ' +
-      'processes, with a copy of 4 KiB in between.',
-    columns: ['command', 'mean, µs', 'p50, µs', 'floor, µs', 'mean / floor', 'target'],
-    rows: [{ name: '4 KiB read, 1 deep', cells }]
-  }
+  return { name: `${type}: 4 KiB read, 1 deep`, cells }
 }
 
 /** Commands in a second, and how long they took, of every pattern at every depth. */
 async function throughput (
   { repetitions, sliceMs }: SuiteOptions,
+  type: DeviceType,
   device: PolledDevice,
   transferBytes: number
 ): Promise<Section[]> {
@@ -96,16 +111,16 @@ async function throughput (
     [0.5, 0.99, 0.999].map(share => formatNumber(histogram.percentile(share))).join(' / ')
   return [
     {
-      title: `Commands in a second, ${size}`,
+      title: `Commands in a second, ${type}, ${size}`,
       note:
-        '`pcikit run nvme --doorbells mmap` with a memory back end of 256 MiB on one core, a polling driver on the ' +
-        'other.',
+        `\`pcikit run ${type} --doorbells mmap\` with a memory back end of 256 MiB on one core, a polling driver on ` +
+        'the other.',
       columns: ['command', ...QUEUE_DEPTHS.map(depth => `${depth} deep`)],
       rows: PATTERNS.map(({ name }) => ({ name, cells: QUEUE_DEPTHS.map(depth => rates.get(`${name} ${depth}`)!) })),
       chart: { columns: QUEUE_DEPTHS.map((_, index) => index + 1), axis: 'commands in a second' }
     },
     {
-      title: `Latency, ${size}`,
+      title: `Latency, ${type}, ${size}`,
       note: 'In the same runs, from submission to completion: p50 / p99 / p99.9, in microseconds, of a sample.',
       columns: ['command', ...QUEUE_DEPTHS.map(depth => `${depth} deep`)],
       rows: PATTERNS.map(({ name }) => ({

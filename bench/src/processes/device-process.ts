@@ -17,7 +17,8 @@ export const PCIKIT_IN_FILES = fileURLToPath(new URL('../../../packages/cli/dist
 const ENGINE_OUTPUT = /^\[\d+:/
 
 /** The devices that are measured, as the command calls them. */
-export type DeviceType = 'nvme' | 'virtio-blk'
+export const DEVICE_TYPES = ['nvme', 'virtio-blk'] as const
+export type DeviceType = (typeof DEVICE_TYPES)[number]
 
 /** How a device is started. */
 export interface DeviceProcessOptions {

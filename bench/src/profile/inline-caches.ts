@@ -11,7 +11,7 @@ export interface MegamorphicSite {
 /** The state of a cache as the engine logs it, when it has given up telling kinds apart. */
 const MEGAMORPHIC = 'N'
 /** The packages on the path of the data. */
-const OURS = /^(\S*) .*packages\/((?:device-nvme|dma|block|core|wire)\/dist\/[^:]+):(\d+):/
+const OURS = /^(\S*) .*packages\/((?:device-nvme|device-virtio-blk|virtio|dma|block|core|wire)\/dist\/[^:]+):(\d+):/
 
 interface Code {
   readonly start: number

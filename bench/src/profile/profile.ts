@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { takeCores } from '../measure/processor.js'
 import type { Cores } from '../measure/processor.js'
 import { PolledDevice } from '../polled/polled-device.js'
-import { PCIKIT_IN_FILES } from '../processes/device-process.js'
+import { DEVICE_TYPES, PCIKIT_IN_FILES } from '../processes/device-process.js'
+import type { DeviceType } from '../processes/device-process.js'
 import type { Section } from '../report/section.js'
 import type { SuiteOptions } from '../suite-options.js'
 import { megamorphicSites } from './inline-caches.js'
@@ -25,6 +26,14 @@ const MIX = [
 
 type Pattern = (typeof MIX)[number]
 
+/** What is under load. */
+interface Loaded {
+  readonly type: DeviceType
+  readonly pattern: Pattern
+  readonly durationMs: number
+  readonly cores: Cores | undefined
+}
+
 /** A device that ran under load with options of Node, warmed up, and ended. */
 interface Run {
   readonly commands: number
@@ -42,28 +51,28 @@ export async function profilePolled ({ sliceMs }: SuiteOptions): Promise<Section
   const cores = takeCores()
   const sections = []
   const shares = new Map<string, number>()
-  for (const pattern of MIX) {
-    const times = await profileTime(pattern, sliceMs, cores)
-    for (const { name, share } of times) shares.set(name, Math.max(share, shares.get(name) ?? 0))
-    sections.push(timeSection(pattern, times))
+  for (const type of DEVICE_TYPES) {
+    for (const pattern of MIX) {
+      const times = await profileTime({ type, pattern, durationMs: sliceMs, cores })
+      for (const { name, share } of times) shares.set(name, Math.max(share, shares.get(name) ?? 0))
+      sections.push(timeSection(type, pattern, times))
+    }
   }
-  sections.push(await profileCollections(sliceMs, cores), await profileCaches(shares, cores))
+  sections.push(await profileCollections(sliceMs, cores))
+  for (const type of DEVICE_TYPES) sections.push(await profileCaches(type, shares, cores))
   return sections
 }
 
-async function profileTime (pattern: Pattern, durationMs: number, cores: Cores | undefined): Promise<SelfTime[]> {
+async function profileTime (loaded: Loaded): Promise<SelfTime[]> {
   const options = ['--cpu-prof', '--cpu-prof-interval', '250', '--cpu-prof-dir', '{folder}']
-  return underLoad(
-    { options, pattern, durationMs, cores },
-    run => selfTimes(run.readFile('.cpuprofile'), run.fromUs, run.untilUs)
-  )
+  return underLoad(loaded, options, run => selfTimes(run.readFile('.cpuprofile'), run.fromUs, run.untilUs))
 }
 
-function timeSection (pattern: Pattern, times: readonly SelfTime[]): Section {
+function timeSection (type: DeviceType, pattern: Pattern, times: readonly SelfTime[]): Section {
   return {
-    title: `Where the time of a polled device goes: 4 KiB ${pattern.name}, 32 deep`,
-    note: '`node --cpu-prof` on `pcikit run nvme --doorbells mmap` under load, in steady state: time in the function ' +
-      'itself, of all time in which the process did not sleep.',
+    title: `Where the time of a polled ${type} goes: 4 KiB ${pattern.name}, 32 deep`,
+    note: `\`node --cpu-prof\` on \`pcikit run ${type} --doorbells mmap\` under load, in steady state: time in the ` +
+      'function itself, of all time in which the process did not sleep.',
     columns: ['function', 'self time, %'],
     rows: times.slice(0, FUNCTIONS_SHOWN).map(({ name, share }) => ({ name: `\`${name}\``, cells: [share * 100] }))
   }
@@ -71,15 +80,14 @@ function timeSection (pattern: Pattern, times: readonly SelfTime[]): Section {
 
 async function profileCollections (durationMs: number, cores: Cores | undefined): Promise<Section> {
   const rows = []
-  for (const pattern of MIX) {
-    const load = { options: ['--trace-gc'], pattern, durationMs, cores }
+  for (const { type, pattern } of DEVICE_TYPES.flatMap(type => MIX.map(pattern => ({ type, pattern })))) {
     rows.push(
-      await underLoad(load, ({ commands, output }) => {
+      await underLoad({ type, pattern, durationMs, cores }, ['--trace-gc'], ({ commands, output }) => {
         const count = (kind: RegExp): number => output.split('\n').filter(line => kind.test(line)).length
         const [small, large] = [count(/ms: Scavenge/), count(/ms: Mark-Compact/)]
         const millions = commands / 1e6
         return {
-          name: `4 KiB ${pattern.name}, 32 deep`,
+          name: `${type}: 4 KiB ${pattern.name}, 32 deep`,
           cells: [millions, small, large, (small + large) / millions, '0']
         }
       })
@@ -87,15 +95,19 @@ async function profileCollections (durationMs: number, cores: Cores | undefined)
   }
   return {
     title: 'Garbage collections in steady state',
-    note: '`node --trace-gc` on the same process, after a warm-up.',
+    note: '`node --trace-gc` on the same processes, after a warm-up.',
     columns: ['load', 'commands, millions', 'scavenges', 'mark-compacts', 'collections per million', 'target'],
     rows
   }
 }
 
-async function profileCaches (shares: ReadonlyMap<string, number>, cores: Cores | undefined): Promise<Section> {
+async function profileCaches (
+  type: DeviceType,
+  shares: ReadonlyMap<string, number>,
+  cores: Cores | undefined
+): Promise<Section> {
   const options = ['--log-ic', '--log-code', '--logfile={folder}/v8.log', '--no-logfile-per-isolate']
-  return underLoad({ options, pattern: MIX[0], durationMs: 500, cores }, run => {
+  return underLoad({ type, pattern: MIX[0], durationMs: 500, cores }, options, run => {
     const shareOf = (site: MegamorphicSite): number => shares.get(site.function) ?? 0
     const sites = megamorphicSites(run.readFile('v8.log')).sort((left, right) => shareOf(right) - shareOf(left))
     const siteRow = (site: MegamorphicSite): Section['rows'][number] => ({
@@ -103,7 +115,7 @@ async function profileCaches (shares: ReadonlyMap<string, number>, cores: Cores 
       cells: [`\`${site.property}\``, `\`${site.function}\``, shareOf(site) * 100]
     })
     return {
-      title: 'Megamorphic accesses and calls',
+      title: `Megamorphic accesses and calls: ${type}`,
       note: '`node --log-ic --log-code`: places in the packages of the data path that saw more kinds of objects than ' +
         'the engine keeps apart, since the start of the process, and how much of the time in the profiles above went ' +
         'to their function. Start-up and admin commands are included: where no time went there is no harm.',
@@ -113,18 +125,13 @@ async function profileCaches (shares: ReadonlyMap<string, number>, cores: Cores 
   })
 }
 
-interface ProfiledLoad {
-  /** Of Node. `{folder}` stands for a folder of the run. */
-  readonly options: readonly string[]
-  readonly pattern: Pattern
-  readonly durationMs: number
-  readonly cores: Cores | undefined
-}
-
-async function underLoad<T> ({ options, pattern, durationMs, cores }: ProfiledLoad, use: (run: Run) => T): Promise<T> {
+/** `nodeOptions` may say `{folder}` for a folder of the run. */
+async function underLoad<T> (loaded: Loaded, nodeOptions: readonly string[], use: (run: Run) => T): Promise<T> {
+  const { type, pattern, durationMs, cores } = loaded
   await using device = await PolledDevice.start({
+    type,
     program: PCIKIT_IN_FILES,
-    nodeOptions: options,
+    nodeOptions,
     core: cores?.device
   })
   await device.fill()

@@ -3,13 +3,11 @@ import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
 import type { Vm } from '@pcikit/testkit/vm'
 import { processorTimeMs } from '../measure/processor.js'
 import { spreadOf } from '../measure/spread.js'
-import { DeviceProcess } from '../processes/device-process.js'
+import { DEVICE_TYPES, DeviceProcess } from '../processes/device-process.js'
 import type { Section } from '../report/section.js'
 import type { SuiteOptions } from '../suite-options.js'
 
-const DEVICES = (['nvme', 'virtio-blk'] as const).flatMap(type =>
-  (['trap', 'mmap'] as const).map(mode => ({ type, mode }))
-)
+const DEVICES = DEVICE_TYPES.flatMap(type => (['trap', 'mmap'] as const).map(mode => ({ type, mode })))
 const SETTLE_MS = 3000
 
 /** The part "idle". */
