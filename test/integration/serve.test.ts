@@ -6,6 +6,8 @@ import type { CommandProcess } from '../command-process.js'
 import { startCommand } from './device-process.js'
 import { attachGuest, BLOCK_BYTES, Cleanup, createFolder, until } from './testbed.js'
 import type { Guest } from './testbed.js'
+import { attachBlkGuest } from './virtio-testbed.js'
+import type { BlkGuest } from './virtio-testbed.js'
 
 const MIB = 1024 * 1024
 const cleanup = new Cleanup()
@@ -19,15 +21,24 @@ function writeConfig (text: string): { readonly folder: string, readonly file: s
   return { folder, file }
 }
 
-/** Starts `pcikit serve` and waits until it serves so many devices. */
-async function serveFile (file: string, deviceCount: number, words: readonly string[] = []): Promise<CommandProcess> {
-  const command = startCommand(cleanup, ['serve', file, ...words])
-  const served = (): number => command.stderr.match(/: serving /g)?.length ?? 0
+/** Starts a command and waits until it serves so many devices. */
+async function startServing (words: readonly string[], deviceCount: number): Promise<CommandProcess> {
+  const command = startCommand(cleanup, words)
+  const served = (): number => command.stderr.match(/serving [a-z-]+ on /g)?.length ?? 0
   await until(() => !command.isRunning || served() === deviceCount)
   expect(command.isRunning, command.stderr).toBe(true)
   return command
 }
 
+/** Whether a virtio disk reads back what was written. */
+async function writeAndReadBlk ({ blk }: BlkGuest, sector: number, seed: number): Promise<boolean> {
+  const [queue] = await blk.start({ queues: 2 })
+  const bytes = pattern(4096, seed)
+  await queue!.writeBytes(sector, bytes)
+  return Buffer.compare(await queue!.readBytes(sector, 4096), bytes) === 0
+}
+
+/** Whether namespace 1 reads back what was written. */
 async function writeAndRead (guest: Guest, lba: number, seed: number): Promise<boolean> {
   await guest.driver.enable()
   await guest.driver.admin.setQueueCount(1)
@@ -43,17 +54,17 @@ describe('pcikit serve', () => {
       backends: { disk: 'file:images/disk.img', scratch: 'memory:2MiB' }
       devices:
         boot: { type: nvme, options: { backends: [disk], serial: BOOT1 } }
-        data: { type: nvme, socket: run/data.sock, socketMode: 660, options: { backends: [scratch], blockSize: 4096 } }
+        data: { type: virtio-blk, socket: run/data.sock, socketMode: 660, options: { backend: scratch, queues: 4 } }
     `)
     for (const name of ['images', 'run']) mkdirSync(join(folder, name))
     writeFileSync(join(folder, 'images/disk.img'), '')
     truncateSync(join(folder, 'images/disk.img'), MIB)
-    await serveFile(file, 2)
+    await startServing(['serve', file], 2)
     const boot = await attachGuest(cleanup, join(folder, 'boot.sock'), { interrupts: 'msix' })
-    const data = await attachGuest(cleanup, join(folder, 'run/data.sock'), { interrupts: 'msix' })
-    expect(await Promise.all([writeAndRead(boot, 7, 1), writeAndRead(data, 0, 2)])).toEqual([true, true])
+    const data = await attachBlkGuest(cleanup, join(folder, 'run/data.sock'), { interrupts: 'msix' })
+    expect(await Promise.all([writeAndRead(boot, 7, 1), writeAndReadBlk(data, 8, 2)])).toEqual([true, true])
     expect((await boot.driver.admin.identifyController()).sn).toBe('BOOT1')
-    expect(await data.driver.admin.identifyNamespace(1)).toMatchObject({ nsze: 512, blockBytes: 4096 })
+    expect(await data.blk.config()).toMatchObject({ capacity: 4096, numQueues: 4 })
     expect(statSync(join(folder, 'run/data.sock')).mode & 0o777).toBe(0o660)
     const stored = readFileSync(join(folder, 'images/disk.img')).subarray(7 * BLOCK_BYTES, 8 * BLOCK_BYTES)
     expect(Buffer.compare(stored, pattern(BLOCK_BYTES, 1))).toBe(0)
@@ -63,14 +74,14 @@ describe('pcikit serve', () => {
     const { folder, file } = writeConfig(`
       devices:
         boot: { type: nvme, options: { backends: ['memory:1MiB'] } }
-        data: { type: nvme, options: { backends: ['memory:1MiB'] } }
+        data: { type: virtio-blk, options: { backend: 'memory:1MiB' } }
     `)
-    const command = await serveFile(file, 2)
+    const command = await startServing(['serve', file], 2)
     command.signal('SIGINT')
     const { code, stdout } = await command.exit()
     expect(code).toBe(0)
-    for (const name of ['boot', 'data']) {
-      expect(stdout).toContain(`${name}: nvme on ${folder}/${name}.sock\n  -device '{"driver":"vfio-user-pci"`)
+    for (const [name, type] of [['boot', 'nvme'], ['data', 'virtio-blk']]) {
+      expect(stdout).toContain(`${name}: ${type} on ${folder}/${name}.sock\n  -device '{"driver":"vfio-user-pci"`)
       expect(existsSync(join(folder, `${name}.sock`))).toBe(false)
     }
     expect(stdout.match(/qemu-system-x86_64 .*\\\n.*share=on \\\n.*boot\.sock.* \\\n.*data\.sock/)).not.toBeNull()
@@ -82,7 +93,7 @@ describe('pcikit serve', () => {
         boot: { type: nvme, logLevel: warn, record: boot.jsonl, options: { backends: ['memory:1MiB'] } }
         data: { type: nvme, logLevel: debug, options: { backends: ['memory:1MiB'] } }
     `)
-    const command = await serveFile(file, 2, ['--record', join(folder, 'all.jsonl')])
+    const command = await startServing(['serve', file, '--record', join(folder, 'all.jsonl')], 2)
     for (const name of ['boot', 'data']) {
       const guest = await attachGuest(cleanup, join(folder, `${name}.sock`))
       await guest.driver.enable()
@@ -121,5 +132,30 @@ describe('pcikit serve', () => {
     const { code, stdout } = await startCommand(cleanup, ['serve', file, '--check']).exit()
     expect([code, stdout]).toEqual([0, `${file} is right: boot (nvme)\n`])
     expect(existsSync(join(folder, 'boot.sock'))).toBe(false)
+  })
+})
+
+describe('pcikit run virtio-blk', () => {
+  it('serves a disk as its options say, and tells how QEMU attaches it', async () => {
+    const path = join(createFolder(cleanup), 'disk.sock')
+    const options = ['--backend', 'memory:2MiB', '--queues', '2', '--serial', 'DISK7', '--no-write-cache']
+    const command = await startServing(['run', 'virtio-blk', '--socket', path, ...options], 1)
+    const guest = await attachBlkGuest(cleanup, path, { interrupts: 'msix' })
+    expect(await writeAndReadBlk(guest, 16, 3)).toBe(true)
+    expect(await guest.blk.queues[0]!.getId()).toBe('DISK7')
+    expect(await guest.blk.config()).toMatchObject({ capacity: 4096, numQueues: 2, writeback: 0 })
+    command.signal('SIGTERM')
+    const { code, stdout } = await command.exit()
+    expect([code, existsSync(path)]).toEqual([0, false])
+    expect(stdout).toContain(`-device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"${path}"}}'`)
+  })
+
+  it('serves a disk that is only read', async () => {
+    const path = join(createFolder(cleanup), 'disk.sock')
+    await startServing(['run', 'virtio-blk', '--socket', path, '--backend', 'memory:2MiB', '--read-only'], 1)
+    const guest = await attachBlkGuest(cleanup, path)
+    const [queue] = await guest.blk.start()
+    await expect(queue!.writeBytes(0, pattern(512, 1))).rejects.toThrow()
+    expect(await queue!.readBytes(0, 512)).toEqual(new Uint8Array(512))
   })
 })

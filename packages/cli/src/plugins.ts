@@ -2,11 +2,12 @@ import type { Plugin } from '@pcikit/core'
 import { loadPlugin } from '@pcikit/core/host'
 import block from '@pcikit/block'
 import nvme from '@pcikit/device-nvme'
+import virtioBlk from '@pcikit/device-virtio-blk'
 import dma from '@pcikit/dma'
 import socket from '@pcikit/transport-socket'
 
 /** What the command brings with it. */
-const BUILT_IN: readonly Plugin[] = [socket, dma, block, nvme]
+const BUILT_IN: readonly Plugin[] = [socket, dma, block, nvme, virtioBlk]
 
 /** The built-in plugins, then those that the user named, resolved from the folder the command was called in. */
 export async function loadPlugins (names: readonly string[], folder: string): Promise<readonly Plugin[]> {

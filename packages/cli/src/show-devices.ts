@@ -20,21 +20,31 @@ function rowOf (option: DeviceOption): readonly string[] {
   return [`--${option.flag}${valueOf(option)}`, describeOption(option)]
 }
 
+/** Choices that are longer than this stand with what the option means. */
+const PLACEHOLDER_CHARACTERS_MAX = 40
+
 /** The placeholder behind an option's name. */
 export function valueOf (option: DeviceOption): string {
   if (option.kind === 'boolean') return ''
-  if (option.choices.length > 0) return ` ${option.choices.join('|')}`
+  if (option.choices.length > 0) return hasManyChoices(option) ? ' NAME' : ` ${option.choices.join('|')}`
   return option.kind === 'number' ? ' N' : option.isBackend ? ' SPEC' : ' TEXT'
 }
 
 /** What an option means, with its default. */
 export function describeOption (option: DeviceOption): string {
   const notes = [
+    hasManyChoices(option) ? `one of ${option.choices.join(', ')}` : '',
     option.isList ? 'can be given several times' : '',
     option.isRequired ? 'required' : '',
-    option.defaultValue === undefined || option.defaultValue === '' ? '' : `default: ${showDefault(option.defaultValue)}`
+    option.defaultValue === undefined || option.defaultValue === '' ?
+      '' :
+      `default: ${showDefault(option.defaultValue)}`
   ].filter(note => note !== '')
   return `${option.description}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`
+}
+
+function hasManyChoices ({ choices }: DeviceOption): boolean {
+  return choices.join('|').length > PLACEHOLDER_CHARACTERS_MAX
 }
 
 function showDefault (value: unknown): string {

@@ -15,7 +15,7 @@ const featureNames = Object.keys(FEATURE_NAMES) as [FeatureName, ...FeatureName[
 const bytes = z.number().int().min(0).max(0x8000_0000)
 
 const optionsObject = z.strictObject({
-  backend: z.string().default('memory:1GiB')
+  backend: z.string().meta({ format: 'block-backend' }).default('memory:1GiB')
     .describe('storage of the disk'),
   blockSize: z.union([z.literal(512), z.literal(1024), z.literal(2048), z.literal(4096)]).default(512)
     .describe('bytes of a block; requests for parts of blocks fail'),

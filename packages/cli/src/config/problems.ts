@@ -1,4 +1,4 @@
-import { PcikitError } from '@pcikit/core'
+import { isPcikitError, PcikitError } from '@pcikit/core'
 
 /** Where something stands in a text: from one character to before another. */
 export interface Span {
@@ -55,4 +55,13 @@ export class Problems {
     const indent = line.slice(0, start - lineStart).replace(/[^\t]/g, ' ')
     return `  ${number} | ${line}\n  ${' '.repeat(number.length)} | ${indent}${carets}`
   }
+}
+
+/** The message of an error that is a mistake of the file. Throws all others again. */
+export function mistakeOf (error: unknown): string {
+  if (!isPcikitError(error)) throw error
+  const { cause } = error
+  return cause instanceof Error && error.code === 'PCIKIT_PLUGIN_INVALID' ?
+    `${error.message} ${cause.message}` :
+    error.message
 }

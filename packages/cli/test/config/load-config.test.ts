@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import block, { BLOCK_BACKEND, openBlockBackend } from '@pcikit/block'
 import { contribute, definePlugin, DEVICE, PLUGIN_API_VERSION, silentLogger } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
+import nvme from '@pcikit/device-nvme'
+import virtioBlk from '@pcikit/device-virtio-blk'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { loadConfig } from '../../src/config/load-config.js'
@@ -134,6 +136,17 @@ describe('loadConfig', () => {
   it('says that a file cannot be read', async () => {
     await expect(loadConfig(join(folder, 'none.yaml'), [block, plugin]))
       .rejects.toMatchObject({ code: 'PCIKIT_CONFIG_UNREADABLE', cause: { code: 'ENOENT' } })
+  })
+})
+
+describe('docs/serve.md', () => {
+  it('has an example that is right, where its plugins are', async () => {
+    const document = readFileSync(new URL('../../../../docs/serve.md', import.meta.url), 'utf8')
+    const example = /```yaml\n(.*?)```/s.exec(document)?.[1] ?? ''
+    const file = join(folder, 'devices.yaml')
+    writeFileSync(file, example.replace(/plugins:(\n {2}.*)*/, ''))
+    const { devices } = await loadConfig(file, [block, nvme, virtioBlk])
+    expect(devices.map(({ name, type }) => [name, type])).toEqual([['boot', 'nvme'], ['data', 'virtio-blk']])
   })
 })
 
