@@ -32,11 +32,11 @@ const zonedObject = z.strictObject({
   conventional: zoneCount.default(0)
     .describe('zones at the start that can be written anywhere'),
   maxOpen: zoneCount.default(0)
-    .describe('zones open at once, at most; 0: any number'),
+    .describe('zones open at once, at most; 0 for no limit'),
   maxActive: zoneCount.default(0)
-    .describe('zones open or closed at once, at most; 0: any number'),
+    .describe('zones open or closed at once, at most; 0 for no limit'),
   maxAppend: size.pipe(z.number().int().min(0).max(ZONE_BYTES_MAX)).default(MIB)
-    .describe('data of one zone append at most; 0: no appends, which Linux does not accept'),
+    .describe('data of one zone append at most; 0 for none, which Linux does not accept'),
   writeGranularity: size.pipe(
     z.number().int().min(SECTOR_BYTES).max(0x8000_0000).refine(isPowerOfTwo, 'a power of two')
   )

@@ -15,9 +15,9 @@ export interface ZoneGeometry {
   readonly zoneCount: number
   /** Zones at the start that have no write pointer. */
   readonly conventionalCount: number
-  /** 0: any number. */
+  /** 0 for no limit. */
   readonly maxOpenZones: number
-  /** 0: any number. */
+  /** 0 for no limit. */
   readonly maxActiveZones: number
   /** 0: no appends. */
   readonly maxAppendSectors: number
@@ -53,7 +53,7 @@ export function fitZones (options: ZonedOptions, backend: BlockBackend, transfer
     conventionalCount: conventional,
     maxOpenZones: options.maxOpen,
     maxActiveZones: options.maxActive,
-    // [virtio] "Device Operation" of "Block Device": appends are for zones that require sequential writes.
+    // [virtio] "Block Device", "Device Operation": appends are for zones that require sequential writes.
     maxAppendSectors: isHostAware ? 0 : Math.floor(appendBytes / granularity) * granularity / SECTOR_BYTES,
     granularitySectors: granularity / SECTOR_BYTES
   }

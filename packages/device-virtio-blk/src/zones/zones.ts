@@ -7,13 +7,13 @@ export type ZoneManagement = (typeof RequestType)[
   'ZONE_OPEN' | 'ZONE_CLOSE' | 'ZONE_FINISH' | 'ZONE_RESET' | 'ZONE_RESET_ALL'
 ]
 
-/** What the driver reads about the zones. [virtio] "Device configuration layout" of "Block Device", field zoned. */
+/** What the driver reads about the zones. [virtio] "Block Device", "Device configuration layout", field zoned. */
 export interface ZonedCharacteristics {
   /** Size of a zone, in sectors. The last one may be smaller. */
   readonly zoneSectors: number
-  /** Zones open at once, at most; 0: any number. */
+  /** Zones open at once, at most; 0 for no limit. */
   readonly maxOpenZones: number
-  /** Zones open or closed at once, at most; 0: any number. */
+  /** Zones open or closed at once, at most; 0 for no limit. */
   readonly maxActiveZones: number
   /** Sectors of one append at most; 0: appends are refused. */
   readonly maxAppendSectors: number
@@ -31,7 +31,7 @@ export interface ZonedCharacteristics {
  * so that a driver can have several writes in flight one behind the other. Where writes fail, the pointer goes back to
  * the end of the last one that succeeded, once none is in flight.
  *
- * [virtio] "Device Operation" of "Block Device".
+ * [virtio] "Block Device", "Device Operation".
  */
 export interface Zones extends AsyncDisposable {
   readonly characteristics: ZonedCharacteristics
