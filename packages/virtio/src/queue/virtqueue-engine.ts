@@ -1,5 +1,5 @@
 import { assert, DmaFault, dropFaults, FaultPolicy } from '@pcikit/core'
-import type { Subscription } from '@pcikit/core'
+import type { DmaSpace, Subscription } from '@pcikit/core'
 import { DataFaults } from './data-faults.js'
 import { PollLoop } from './poll-loop.js'
 import type { QueueEngine, QueueSurroundings, VirtqueueFeatures, VirtqueuePlace } from './queue-engine.js'
@@ -18,6 +18,8 @@ export function createQueueEngine (surroundings: QueueSurroundings): QueueEngine
 
 class VirtqueueEngine implements QueueEngine {
   readonly #surroundings: QueueSurroundings
+  /** Guest memory as buffers are reached: as the fault policy has it. */
+  readonly #data: DmaSpace
   readonly #queues: readonly Virtqueue[]
   readonly #scheduler: QueueScheduler
   readonly #stalls: StallWatch
@@ -41,6 +43,7 @@ class VirtqueueEngine implements QueueEngine {
     const { dma, queues, times, faultPolicy, graceMs, events } = surroundings
     const isPolled = times.doorbells === 'mmap'
     this.#surroundings = surroundings
+    this.#data = faultPolicy === FaultPolicy.DROP ? dropFaults(dma) : dma
     this.#faults = faultPolicy !== FaultPolicy.FATAL ? undefined : new DataFaults(dma, record => {
       this.#broken(`Queue ${record.queueIndex}, head ${record.id}: its buffers cannot be reached.`)
     })
@@ -99,6 +102,8 @@ class VirtqueueEngine implements QueueEngine {
     this.#isStarted = this.#isHalted = this.#isSuspended = false
     for (const queue of this.#queues) queue.disable()
     this.#scheduler.reset(this.#queues)
+    // Copies of what was in flight go nowhere any more. Whoever resets waits for the memory itself.
+    void this.#data.drain()
   }
 
   halt (): void {
@@ -141,10 +146,9 @@ class VirtqueueEngine implements QueueEngine {
   }
 
   #surroundQueues (): VirtqueueSurroundings {
-    const { dma, faultPolicy } = this.#surroundings
     return {
-      dma,
-      data: faultPolicy === FaultPolicy.DROP ? dropFaults(dma) : dma,
+      dma: this.#surroundings.dma,
+      data: this.#data,
       usedReady: queue => this.#scheduler.usedReady(queue),
       released: queue => this.#scheduler.released(queue),
       faulted: record => this.#faults?.note(record)
