@@ -2,18 +2,8 @@ import { createCommandLine } from '@pcikit/cli'
 import type { RunRequest } from '@pcikit/cli'
 import { contribute, definePlugin, DEVICE, PLUGIN_API_VERSION } from '@pcikit/core'
 import { describe, expect, it } from 'vitest'
-import { z } from 'zod'
 import { explainExit } from '../src/exit-code.js'
-
-const options = z.strictObject({
-  backends: z.array(z.string().meta({ format: 'block-backend' })).min(1).describe('what it stores on'),
-  blockSize: z.union([z.literal(512), z.literal(4096)]).default(512).describe('bytes in a block'),
-  doorbells: z.enum(['trap', 'mmap']).default('trap').describe('how doorbells ring'),
-  queues: z.int().min(1).max(64).default(64).describe('how many queues'),
-  readOnly: z.boolean().default(false).describe('refuse writes'),
-  serial: z.string().optional().describe('the serial number'),
-  writeCache: z.boolean().default(true).describe('whether writes may wait')
-})
+import { diskOptions } from './disk-options.js'
 
 const plugin = definePlugin({
   name: 'pcikit-device-disk',
@@ -22,7 +12,7 @@ const plugin = definePlugin({
     contribute(DEVICE, {
       name: 'disk',
       summary: 'A disk',
-      options,
+      options: diskOptions,
       provider: { useFactory: () => undefined as never }
     })
   ]

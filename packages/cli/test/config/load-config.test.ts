@@ -11,13 +11,10 @@ import { z } from 'zod'
 import { loadConfig } from '../../src/config/load-config.js'
 import type { LoadedConfig } from '../../src/config/load-config.js'
 import { explainExit } from '../../src/exit-code.js'
+import { diskOptions } from '../disk-options.js'
 
-const options = z.strictObject({
-  backends: z.array(z.string().meta({ format: 'block-backend' })).default([]).describe('what it stores on'),
-  blockSize: z.union([z.literal(512), z.literal(4096)]).default(512).describe('bytes in a block'),
-  queues: z.int().min(1).max(64).default(64).describe('how many queues'),
-  serial: z.string().optional().describe('the serial number')
-})
+/** It needs no back end. */
+const options = diskOptions.partial({ backends: true })
 
 const plugin = definePlugin({
   name: 'pcikit-device-disk',
