@@ -1,6 +1,7 @@
 import { assert, DmaAccess, DmaFault } from '@pcikit/core'
 import type { DmaLease, DmaSpace } from '@pcikit/core'
 import type { ChainPart } from '../chain.js'
+import { DescribedBuffer } from './descriptor.js'
 
 const CAPACITY_MIN = 8
 
@@ -37,13 +38,17 @@ export class ChainBytes implements ChainPart {
     this.byteLength = 0
   }
 
-  /** Adds what a descriptor describes. Nothing of it is checked here: whoever opens it learns. */
-  add (iova: number, byteLength: number): void {
+  /**
+   * Adds the buffer that a descriptor at `base` describes. Nothing of it is checked here: whoever opens it learns. An
+   * address goes straight to its place, because as an argument it would be an object.
+   */
+  add (view: DataView, base: number): void {
+    const byteLength = DescribedBuffer.len.get(view, base)
     if (byteLength === 0) return
     const index = this.#count++
     if (index === this.#iovas.length) this.#grow()
     this.byteLength += byteLength
-    this.#iovas[index] = iova
+    this.#iovas[index] = DescribedBuffer.addr.get(view, base)
     this.#ends[index] = this.byteLength
   }
 

@@ -50,15 +50,15 @@ export class ChainRecord implements VirtqueueChain {
     this.#hasWritable = false
   }
 
-  /** Adds a descriptor. False: it is for reading, and comes after one for writing. */
-  add (iova: number, byteLength: number, isWritable: boolean): boolean {
+  /** Adds the buffer of a descriptor at `base`. False: it is for reading, and comes after one for writing. */
+  add (view: DataView, base: number, isWritable: boolean): boolean {
     if (isWritable) {
       this.#hasWritable = true
-      this.writable.add(iova, byteLength)
+      this.writable.add(view, base)
       return true
     }
     if (this.#hasWritable) return false
-    this.readable.add(iova, byteLength)
+    this.readable.add(view, base)
     return true
   }
 

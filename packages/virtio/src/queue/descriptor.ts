@@ -11,6 +11,9 @@ export const SplitDescriptor = struct('SplitDescriptor', 16, {
 /** struct pvirtq_desc. `idAndFlags` is id in 15:0 and flags in 31:16. [virtio] "The Virtqueue Descriptor Format". */
 export const PackedDescriptor = struct('PackedDescriptor', 16, { addr: u64(0), len: u32(8), idAndFlags: u32(12) })
 
+/** What both begin with: the buffer. */
+export const DescribedBuffer = struct('DescribedBuffer', 12, { addr: u64(0), len: u32(8) })
+
 /** Bytes of a descriptor of either kind. */
 export const DESCRIPTOR_BYTES = 16
 

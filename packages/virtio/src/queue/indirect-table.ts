@@ -1,6 +1,6 @@
 import { DmaFault } from '@pcikit/core'
 import type { DmaSpace } from '@pcikit/core'
-import { DESCRIPTOR_BYTES } from './descriptor.js'
+import { DescribedBuffer, DESCRIPTOR_BYTES } from './descriptor.js'
 
 const CAPACITY_MIN = 64
 const NO_VIEW = new DataView(new ArrayBuffer(0))
@@ -10,6 +10,8 @@ export class IndirectTable {
   /** The copy: `count` descriptors, from offset 0 on. */
   view: DataView = NO_VIEW
   count = 0
+  /** Bytes of the table, as its descriptor says. */
+  byteLength = 0
   /** Why it could not be copied. */
   fault: DmaFault = DmaFault.NONE
   readonly #dma: DmaSpace
@@ -24,13 +26,20 @@ export class IndirectTable {
     this.#dma = dma
   }
 
-  /** Copies the first `count` descriptors of a table. False: see `fault`, and NONE means to ask and to try again. */
-  load (iova: number, count: number): boolean {
-    if (this.#isAnswered && this.#iova === iova && this.count >= count) return true
-    this.#isAnswered = false
+  /** Starts with the table that a descriptor at `base` points to. */
+  begin (view: DataView, base: number): void {
+    const iova = DescribedBuffer.addr.get(view, base)
+    if (iova !== this.#iova) this.#isAnswered = false
     this.#iova = iova
+    this.byteLength = DescribedBuffer.len.get(view, base)
+  }
+
+  /** Copies the first `count` descriptors of it. False: see `fault`, and NONE means to ask and to try again. */
+  load (count: number): boolean {
+    if (this.#isAnswered && this.count >= count) return true
+    this.#isAnswered = false
     this.count = count
-    const read = this.#dma.read(iova, this.#target(count))
+    const read = this.#dma.read(this.#iova, this.#target(count))
     if (typeof read === 'number') {
       this.fault = read
       return read === DmaFault.NONE

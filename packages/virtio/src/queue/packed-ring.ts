@@ -86,7 +86,7 @@ export class PackedRing implements Ring {
       this.#nextWord = word
       this.#ring.forgetBlocks()
     }
-    const walked = this.#walk(record, this.#next, this.#nextWord)
+    const walked = this.#walk(record, this.#next)
     if (walked !== RingOutcome.DONE) return walked
     this.#table.forget()
     this.#nextWord = -1
@@ -194,18 +194,16 @@ export class PackedRing implements Ring {
   }
 
   /** From the first descriptor on, whose last word was read already. */
-  #walk (record: ChainRecord, head: number, firstWord: number): RingOutcome {
+  #walk (record: ChainRecord, head: number): RingOutcome {
     const ring = this.#ring
     const room = this.#size - this.#outstanding
     record.begin()
-    let word = firstWord
+    let word = this.#nextWord
     let index = head
     for (let count = 1; count <= room; count++) {
       if (!ring.locate(index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES)) return this.#trouble.missed(ring)
       const { view, position } = ring
       if (count > 1) word = PackedDescriptor.idAndFlags.get(view, position)
-      const iova = PackedDescriptor.addr.get(view, position)
-      const length = PackedDescriptor.len.get(view, position)
       const flags = word >>> 16
       record.id = word & 0xffff
       record.descriptorCount = count
@@ -213,9 +211,10 @@ export class PackedRing implements Ring {
         // "A driver MUST NOT write direct descriptors with DESC_F_INDIRECT set in a scatter-gather list".
         const isAlone = count === 1 && (flags & DescriptorFlag.NEXT) === 0
         if (!isAlone) return this.#refuse(head, 'a descriptor of a list is indirect')
-        return this.#walkTable(record, head, iova, length)
+        this.#table.begin(view, position)
+        return this.#walkTable(record, head)
       }
-      if (!record.add(iova, length, (flags & DescriptorFlag.WRITE) !== 0)) return this.#refuseOrder(head)
+      if (!record.add(view, position, (flags & DescriptorFlag.WRITE) !== 0)) return this.#refuseOrder(head)
       if ((flags & DescriptorFlag.NEXT) === 0) return RingOutcome.DONE
       index = index + 1 === this.#size ? 0 : index + 1
     }
@@ -223,8 +222,9 @@ export class PackedRing implements Ring {
   }
 
   /** All descriptors of a table are used, one after the other. */
-  #walkTable (record: ChainRecord, head: number, iova: number, length: number): RingOutcome {
+  #walkTable (record: ChainRecord, head: number): RingOutcome {
     const table = this.#table
+    const length = table.byteLength
     if (!this.#hasIndirect) return this.#refuse(head, 'a descriptor is indirect, which was not negotiated')
     if (length === 0 || length % DESCRIPTOR_BYTES !== 0) {
       return this.#refuse(head, `a table of ${length} bytes is not made of whole descriptors`)
@@ -233,7 +233,7 @@ export class PackedRing implements Ring {
     if (entries > this.#chainMax) {
       return this.#refuse(head, `the chain is longer than the queue can have entries, ${this.#chainMax}`)
     }
-    if (!table.load(iova, entries)) {
+    if (!table.load(entries)) {
       const isNowhere = table.fault === DmaFault.OUT_OF_RANGE
       return isNowhere ? this.#refuse(head, 'its table does not end below 2^53') : this.#trouble.missed(table)
     }
@@ -241,8 +241,7 @@ export class PackedRing implements Ring {
     for (let base = 0; base < length; base += DESCRIPTOR_BYTES) {
       // "The VIRTQ_DESC_F_WRITE flags bit is the only valid flag … Others are reserved and are ignored by the device."
       const isWritable = (PackedDescriptor.idAndFlags.get(view, base) >>> 16 & DescriptorFlag.WRITE) !== 0
-      const bytes = PackedDescriptor.len.get(view, base)
-      if (!record.add(PackedDescriptor.addr.get(view, base), bytes, isWritable)) return this.#refuseOrder(head)
+      if (!record.add(view, base, isWritable)) return this.#refuseOrder(head)
     }
     return RingOutcome.DONE
   }

@@ -17,6 +17,10 @@ const WATCH_MIN_MS = 0.005
 /** A queue that is polled is looked at by so many scans after its last work, one after the other. */
 const HEAT_SCANS = 1024
 
+/** What a client is asked for. */
+const Duty = Object.freeze({ SERVE: 0, PUBLISH: 1, INTERRUPT: 2 } as const)
+type Duty = (typeof Duty)[keyof typeof Duty]
+
 /** What the scheduler works for. Calls must not throw. */
 export interface SchedulerPorts {
   /** Somebody calls `run` again and again: drivers never have to notify, and no turn has to be scheduled. */
@@ -62,12 +66,7 @@ export class QueueScheduler {
     this.#ports = ports
   }
 
-  /** Whether a queue waits for memory. While Bus Master Enable is clear it may do so for as long as it takes. */
-  get isStalled (): boolean {
-    return this.missing !== undefined
-  }
-
-  /** The first queue that does, if any. */
+  /** A queue that waits for memory, apart from bus mastering, if there is any. */
   get missing (): Virtqueue | undefined {
     return this.#stalled.find(queue => queue.fault !== DmaFault.BUS_MASTER_OFF)
   }
@@ -92,7 +91,9 @@ export class QueueScheduler {
 
   /** A queue may have something new. */
   list (queue: Virtqueue): void {
-    if (queue.isListed || !queue.isServable) return
+    if (queue.isListed) return
+    queue.isServeDue = !queue.isServable
+    if (queue.isServeDue) return
     queue.isListed = true
     this.#listed.push(queue)
     this.#schedule()
@@ -180,8 +181,13 @@ export class QueueScheduler {
       } while (this.#listed.length > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
     }
     this.#interrupt()
-    this.#ports.stalled(this.#stalled.length > 0 && this.isStalled)
+    this.#noteStalls()
     return worked
+  }
+
+  /** While bus mastering is off queues may wait for as long as it takes. */
+  #noteStalls (): void {
+    this.#ports.stalled(this.#stalled.length > 0 && this.missing !== undefined)
   }
 
   #serveRound (): number {
@@ -233,7 +239,7 @@ export class QueueScheduler {
         served++
         this.#start(queue, ring, record)
       } else if (outcome !== RingOutcome.NOTHING) {
-        this.#stuck(queue, ring, outcome)
+        this.#stuck(queue, ring, outcome, Duty.SERVE)
         return served
       } else if (!this.#rest(queue, ring)) {
         return served
@@ -272,27 +278,38 @@ export class QueueScheduler {
     }
     const outcome = ring.arm()
     queue.isArmed = outcome === RingOutcome.DONE
-    if (!queue.isArmed) this.#stuck(queue, ring, outcome)
+    if (!queue.isArmed) this.#stuck(queue, ring, outcome, Duty.SERVE)
     return queue.isArmed
   }
 
-  #stuck (queue: Virtqueue, ring: Ring, outcome: RingOutcome): void {
-    if (outcome === RingOutcome.ASK) void this.#ask(queue, ring)
+  #stuck (queue: Virtqueue, ring: Ring, outcome: RingOutcome, duty: Duty): void {
+    if (outcome === RingOutcome.ASK) void this.#ask(queue, ring, duty)
     else if (outcome === RingOutcome.FAULT) this.#stall(queue, ring.fault)
     else this.#ports.broken(`Queue ${queue.queueIndex}, ${ring.reason}`)
   }
 
-  async #ask (queue: Virtqueue, ring: Ring): Promise<void> {
+  /** Has the client do what kept the queue from being served, published or interrupted for, and goes on with that. */
+  async #ask (queue: Virtqueue, ring: Ring, duty: Duty): Promise<void> {
     const arrivals = this.#arrivals
     queue.isAsking = true
     const fault = await ring.ask()
     queue.isAsking = false
     queue.settle()
-    if (queue.ring === undefined) return
+    if (duty === Duty.SERVE) queue.isServeDue = true
+    if (queue.ring === undefined || queue.isStalled || !this.#isRunning) return
     const isAway = queue.ring === ring && fault !== DmaFault.NONE && arrivals === this.#arrivals
     if (isAway) this.#stall(queue, fault)
-    else this.#lookAgain(queue)
+    else this.#answered(queue, duty)
+    this.#noteStalls()
     this.#schedule()
+  }
+
+  /** What was asked for comes first, lest it be asked for again and again. The oldest duty is to serve. */
+  #answered (queue: Virtqueue, duty: Duty): void {
+    if (duty === Duty.INTERRUPT) this.#interruptFor(queue)
+    if (queue.used.readyCount > 0) this.#publishQueue(queue)
+    if (queue.isNoticeDue) this.#interruptFor(queue)
+    if (queue.isServeDue) this.list(queue)
   }
 
   #stall (queue: Virtqueue, fault: DmaFault): void {
@@ -331,7 +348,7 @@ export class QueueScheduler {
       const outcome = ring.publish(queue.used)
       if (outcome === RingOutcome.NOTHING) break
       if (outcome === RingOutcome.DONE) isPublished = true
-      else this.#stuck(queue, ring, outcome)
+      else this.#stuck(queue, ring, outcome, Duty.PUBLISH)
     }
     if (isPublished && ring !== undefined) this.#published(queue, ring)
     return isPublished
@@ -363,11 +380,11 @@ export class QueueScheduler {
 
   #interruptFor (queue: Virtqueue): void {
     const { ring } = queue
-    // Whoever is asked or awaited now lists the queue again when that is over.
-    if (ring !== undefined && queue.isAsking) return
+    // It is looked at again when there is an answer.
+    if (queue.isAsking) return
     const outcome = ring === undefined ? RingOutcome.NOTHING : ring.checkInterrupt()
     if (ring !== undefined && outcome === RingOutcome.ASK) {
-      void this.#ask(queue, ring)
+      void this.#ask(queue, ring, Duty.INTERRUPT)
       return
     }
     queue.isNoticeDue = false

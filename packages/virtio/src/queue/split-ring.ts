@@ -229,16 +229,15 @@ export class SplitRing implements Ring {
       if (!descriptors.locate(index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES)) return this.#trouble.missed(descriptors)
       const { view, position } = descriptors
       const flags = SplitDescriptor.flags.get(view, position)
-      const iova = SplitDescriptor.addr.get(view, position)
-      const length = SplitDescriptor.len.get(view, position)
       if ((flags & DescriptorFlag.INDIRECT) !== 0) {
         if ((flags & DescriptorFlag.NEXT) !== 0) {
           return this.#refuse(head, 'a descriptor is indirect and has a next one')
         }
-        return this.#walkTable(record, head, iova, length, this.#chainMax - count)
+        this.#table.begin(view, position)
+        return this.#walkTable(record, head, this.#chainMax - count)
       }
       const next = SplitDescriptor.next.get(view, position)
-      if (!record.add(iova, length, (flags & DescriptorFlag.WRITE) !== 0)) return this.#refuseOrder(head)
+      if (!record.add(view, position, (flags & DescriptorFlag.WRITE) !== 0)) return this.#refuseOrder(head)
       if ((flags & DescriptorFlag.NEXT) === 0) return RingOutcome.DONE
       index = next
     }
@@ -246,8 +245,9 @@ export class SplitRing implements Ring {
   }
 
   /** A table ends the chain. At most `limit` descriptors of it are used. */
-  #walkTable (record: ChainRecord, head: number, iova: number, length: number, limit: number): RingOutcome {
+  #walkTable (record: ChainRecord, head: number, limit: number): RingOutcome {
     const table = this.#table
+    const length = table.byteLength
     if (!this.#hasIndirect) return this.#refuse(head, 'a descriptor is indirect, which was not negotiated')
     if (length === 0 || length % DESCRIPTOR_BYTES !== 0) {
       return this.#refuse(head, `a table of ${length} bytes is not made of whole descriptors`)
@@ -258,7 +258,7 @@ export class SplitRing implements Ring {
       if (index >= entries) return this.#refuse(head, `descriptor ${index} is not one of the ${entries} of its table`)
       // Tables are used from their start on, as a rule.
       if (count === 0 || index >= table.count) {
-        const isLoaded = table.load(iova, Math.min(entries, index < limit ? limit : TABLE_ENTRIES_MAX))
+        const isLoaded = table.load(Math.min(entries, index < limit ? limit : TABLE_ENTRIES_MAX))
         if (!isLoaded) return this.#tableMissed(head)
       }
       const { view } = table
@@ -267,9 +267,7 @@ export class SplitRing implements Ring {
       if ((flags & DescriptorFlag.INDIRECT) !== 0) {
         return this.#refuse(head, 'a descriptor of a table is indirect itself')
       }
-      const isWritable = (flags & DescriptorFlag.WRITE) !== 0
-      const bytes = SplitDescriptor.len.get(view, base)
-      if (!record.add(SplitDescriptor.addr.get(view, base), bytes, isWritable)) return this.#refuseOrder(head)
+      if (!record.add(view, base, (flags & DescriptorFlag.WRITE) !== 0)) return this.#refuseOrder(head)
       if ((flags & DescriptorFlag.NEXT) === 0) return RingOutcome.DONE
       index = SplitDescriptor.next.get(view, base)
     }

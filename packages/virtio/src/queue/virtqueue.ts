@@ -29,6 +29,8 @@ export class Virtqueue implements RecordOwner {
   readonly pool: RecordPool
   ring: Ring | undefined = undefined
   used: UsedList = new UsedList(1, false)
+  /** It may have something new, and could not be looked at. */
+  isServeDue = false
   /** In the scheduler's lists of queues to serve, to publish, to interrupt for, and to look at in the next turn. */
   isListed = false
   isPublishable = false

@@ -1,5 +1,5 @@
-import { DmaAccess, DmaFault, FaultPolicy, silentLogger } from '@pcikit/core'
-import type { DmaPort } from '@pcikit/core'
+import { DmaFault, FaultPolicy, silentLogger } from '@pcikit/core'
+import type { DmaPort , DmaAccess} from '@pcikit/core'
 import { duplicateDescriptor } from '@pcikit/native'
 import { FakeDmaManager, GuestMemory, Virtqueue } from '@pcikit/testkit'
 import type { DmaClient, QueueFeatures, RegionPlacement } from '@pcikit/testkit'
@@ -55,10 +55,10 @@ export class Harness {
     this.client = {
       mapDma: async ({ iova, byteLength, flags, descriptor, fileOffset = 0 }) =>
         this.dma.map({
-          iova,
-          byteLength,
+          iova: Number(iova),
+          byteLength: Number(byteLength),
           access: flags as DmaAccess,
-          fileOffset,
+          fileOffset: Number(fileOffset),
           ...(descriptor !== undefined && { descriptor: duplicateDescriptor(descriptor) })
         }),
       unmapDma: (iova, byteLength) => this.dma.unmap(iova, byteLength)

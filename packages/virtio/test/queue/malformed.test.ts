@@ -175,7 +175,10 @@ describe('a packed queue', () => {
   })
 
   it('refuses a list without an end', async () => {
-    const reason = await complain({ isPacked: true, size: 4 }, chain(...Array.from({ length: 4 }, () => ({ flags: NEXT }))))
+    const reason = await complain(
+      { isPacked: true, size: 4 },
+      chain(...Array.from({ length: 4 }, () => ({ flags: NEXT })))
+    )
     expect(reason).toBe(
       'Queue 0, head 0: more than the 4 descriptors of the queue are available: a list has no end'
     )

@@ -10,9 +10,7 @@ function add (queue: Virtqueue, count = 1): void {
   for (let index = 0; index < count; index++) queue.add({ readable: [harness.space(1)], writable: [] })
 }
 
-const formats = [false, true].flatMap(isPacked =>
-  [false, true].map(hasEventIndex => ({ isPacked, hasEventIndex }))
-)
+const formats = [false, true].flatMap(isPacked => [false, true].map(hasEventIndex => ({ isPacked, hasEventIndex })))
 
 describe.each(formats)('notifications (packed: $isPacked, event index: $hasEventIndex)', options => {
   it('are wanted by a queue that is idle, at first and after its work', async () => {
