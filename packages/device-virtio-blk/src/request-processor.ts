@@ -19,8 +19,6 @@ const FAILURE_LOG_INTERVAL_MS = 1000
 /** What the processor works with. */
 export interface ProcessorParts extends Surroundings {
   readonly statusBytes: StatusBytes
-  /** Whether what requests hold of guest memory are copies, which nobody takes away. */
-  readonly copies: boolean
   /** The device needs a reset. */
   fail(reason: string): void
 }
@@ -48,8 +46,6 @@ export class RequestProcessor {
   readonly #readWrite: ReadWrite
   readonly #ranges: RangeRequests
   readonly #zoneRequests: ZoneRequests
-  /** Changes under way that no revoked memory tells the end of: after a reset of their queue they are late. */
-  readonly #unleased = new Set<BlockRequest>()
   #header = new HeaderBuffer()
   #failures = 0
   #failureLoggedAtMs = -Infinity
@@ -65,7 +61,6 @@ export class RequestProcessor {
 
   /** Executes what the driver made available. Never throws. */
   take (chain: VirtqueueChain): void {
-    if (this.#unleased.size > 0) this.#noticeResets()
     const { readable, writable } = chain
     if (readable.byteLength < RequestHeader.byteLength || writable.byteLength < 1) {
       this.#parts.fail('A request has no room for its header or its status.')
@@ -84,10 +79,11 @@ export class RequestProcessor {
 
   /**
    * All queues were reset. What back ends are still at work on is late from now on, and what was held does not begin.
+   * The reset of a single queue waits for its requests instead.
    */
   reset (): void {
-    for (const request of this.#requests.active()) this.#endIfDead(request)
-    this.#dropHeld()
+    for (const request of this.#requests.active()) if (request.isInBackEnd) this.#addLate(request)
+    for (const held of this.#late.drop(() => true)) this.#finish(held, BlkStatus.IOERR)
     this.#parts.statusBytes.reset()
   }
 
@@ -131,9 +127,7 @@ export class RequestProcessor {
   }
 
   #finishLater (request: BlockRequest, outcome: Promise<BlkStatus | undefined>): void {
-    if (this.#isUnleased(request)) this.#unleased.add(request)
     void outcome.catch((error: unknown) => this.#statusOf(error, request)).then(status => {
-      this.#unleased.delete(request)
       if (status === undefined) return
       try {
         this.#finish(request, status)
@@ -178,32 +172,6 @@ export class RequestProcessor {
     this.#late.add(request, rangesOf(request))
   }
 
-  #isUnleased (request: BlockRequest): boolean {
-    return isChange(request) && (this.#parts.copies || !hasData(request))
-  }
-
-  /** The reset of a single queue tells nobody: its chains are not live any more. */
-  #noticeResets (): void {
-    let wasReset = false
-    for (const request of this.#unleased) {
-      if (this.#endIfDead(request)) {
-        this.#unleased.delete(request)
-        wasReset = true
-      }
-    }
-    if (wasReset) this.#dropHeld()
-  }
-
-  #endIfDead (request: BlockRequest): boolean {
-    const isDead = !request.chain.isLive && !request.isTold
-    if (isDead && request.isInBackEnd) this.#addLate(request)
-    return isDead
-  }
-
-  #dropHeld (): void {
-    for (const held of this.#late.drop(request => !request.chain.isLive)) this.#finish(held, BlkStatus.IOERR)
-  }
-
   /** A refused or failed request of a back end becomes a status here, and nowhere else. */
   #statusOf (error: unknown, request: BlockRequest): BlkStatus {
     request.isInBackEnd = false
@@ -240,9 +208,4 @@ function isChange ({ type }: BlockRequest): boolean {
     default:
       return false
   }
-}
-
-/** Whether the change holds guest memory while its back end works. */
-function hasData ({ type }: BlockRequest): boolean {
-  return type === RequestType.OUT || type === RequestType.ZONE_APPEND
 }

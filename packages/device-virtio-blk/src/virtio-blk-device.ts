@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { LateRanges, openBlockBackend, watchSize } from '@pcikit/block'
 import type { BlockBackend } from '@pcikit/block'
-import { assert, FaultPolicy } from '@pcikit/core'
+import { assert } from '@pcikit/core'
 import type {
   BusMasterSwitch,
   Device,
@@ -125,7 +124,6 @@ export class VirtioBlkDevice implements Device {
       fail,
       features: new FeatureSet(),
       late: new LateRanges<BlockRequest>(),
-      copies: faultPolicy === FaultPolicy.DROP,
       id: idBytes(this.#options.serial),
       lifetime: lifetimeBytes(this.#options)
     })
@@ -182,16 +180,17 @@ export class VirtioBlkDevice implements Device {
     return this.#backend?.hasVolatileCache === true ? this.#backend.flush() : undefined
   }
 
+  /** Waits for a step of closing, but not for ever. */
   async #within (step: () => Promise<void>, failures: unknown[]): Promise<void> {
-    const timer = new AbortController()
-    const expired = delay(CLOSE_STEP_MS, false, { signal: timer.signal }).catch(() => true)
-    const work = step().then(() => true, (error: unknown) => {
-      failures.push(error)
-      return true
+    let timer: NodeJS.Timeout | undefined = undefined
+    const expired = new Promise<void>(resolve => {
+      timer = setTimeout(() => {
+        this.#services.logger.error({}, 'the back end is stuck; what was written last may be lost')
+        resolve()
+      }, CLOSE_STEP_MS)
     })
-    const isDone = await Promise.race([work, expired])
-    timer.abort()
-    if (!isDone) this.#services.logger.error({}, 'the back end is stuck; what was written last may be lost')
+    await Promise.race([step().catch((error: unknown) => void failures.push(error)), expired])
+    clearTimeout(timer)
   }
 }
 

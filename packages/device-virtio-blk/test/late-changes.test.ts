@@ -93,7 +93,7 @@ describe('a reset', () => {
   }
 
   it.each([OUT, DISCARD])('makes late what the back end is still at work on, type %i', async type => {
-    const { disk, send, release, reopen } = stuck({ faultPolicy: 'drop' })
+    const { disk, send, release, reopen } = stuck()
     const before = send(type, 8, 0)
     kill(before)
     disk.model.reset()
@@ -105,21 +105,6 @@ describe('a reset', () => {
     await held.completed
     expect([held.status, before.written]).toEqual([0, 0])
     expect(disk.backend.bytesAt(8)).toEqual(block(0))
-  })
-
-  it.each([
-    [DISCARD, {}],
-    [OUT, { faultPolicy: 'drop' }]
-  ])('of one queue does the same, type %i', async (type, options) => {
-    const { send, release, reopen } = stuck(options)
-    const before = send(type, 8, 0)
-    kill(before)
-    reopen()
-    const held = send(IN, 8, 0)
-    expect(held.written).toBe(undefined)
-    release()
-    await held.completed
-    expect([held.status, before.written]).toEqual([0, 0])
   })
 
   it('ends what is held, and tells nobody', async () => {

@@ -86,7 +86,6 @@ export class Harness {
       lifetime: lifetimeBytes(options),
       logger: settings.logger ?? silentLogger,
       statusBytes: this.statusBytes,
-      copies: faultPolicy === 'drop',
       fail
     })
     const without = new Set(settings.without)
