@@ -16,6 +16,12 @@ export interface ChainPart {
    * there is, or twice without `lease.close()`, is a programming error and throws.
    */
   open(offset: number, byteLength: number): DmaFault
+  /**
+   * Takes `lease`, which is open, away from the chain, so that the chain can be completed while a back end still holds
+   * what was revoked: see `VirtqueueChain.onRevoke`. Whoever called it closes the lease, once the back end is done.
+   * The part has another from now on.
+   */
+  detach(): DmaLease
   /** Copies bytes from `offset` of a readable part. Answers at once for mapped memory. */
   read(offset: number, target: Uint8Array): DmaFault | Promise<DmaFault>
   /** Copies bytes to `offset` of a writable part. Answers at once for mapped memory. */
