@@ -6,29 +6,25 @@ import type { Chunk } from './mapped-pages.js'
 /** Up to here a loop is faster than the two calls it takes to copy a part of an array. */
 const LOOP_BYTES_MAX = 64
 
-/** Copies guest memory into `target`, or nothing at all if a part cannot be read. */
+/**
+ * Copies guest memory into `target`, or nothing at all if a part cannot be read. The frequent case is short, so that it
+ * becomes a part of its callers: an address that is an argument of a call is an object.
+ */
 export function copyFromGuest (memory: GuestMemory, iova: number, target: Uint8Array): DmaFault | Promise<DmaFault> {
-  return copy(memory, iova, target, DmaAccess.READ)
+  const count = target.byteLength
+  const chunk = memory.chunkOf(iova, count, DmaAccess.READ)
+  if (chunk === undefined) return copyPieces(memory, iova, target, DmaAccess.READ)
+  copyBytes(chunk.bytes, (iova - chunk.iova) | 0, target, 0, count)
+  return memory.files.canShrink ? settle(memory, iova, iova + count, DmaAccess.READ) : DmaFault.NONE
 }
 
 /** Copies `source` into guest memory, or nothing at all if a part cannot be written. */
 export function copyToGuest (memory: GuestMemory, iova: number, source: Uint8Array): DmaFault | Promise<DmaFault> {
-  return copy(memory, iova, source, DmaAccess.WRITE)
-}
-
-function copy (
-  memory: GuestMemory,
-  iova: number,
-  local: Uint8Array,
-  access: DmaAccess
-): DmaFault | Promise<DmaFault> {
-  const end = iova + local.byteLength
-  const chunk = memory.chunkOf(iova, local.byteLength, access)
-  if (chunk !== undefined) {
-    copyPiece(chunk, iova, local, 0, local.byteLength, access)
-    return settle(memory, iova, end, access)
-  }
-  return copyPieces(memory, iova, local, access)
+  const count = source.byteLength
+  const chunk = memory.chunkOf(iova, count, DmaAccess.WRITE)
+  if (chunk === undefined) return copyPieces(memory, iova, source, DmaAccess.WRITE)
+  copyBytes(source, 0, chunk.bytes, (iova - chunk.iova) | 0, count)
+  return memory.files.canShrink ? settle(memory, iova, iova + count, DmaAccess.WRITE) : DmaFault.NONE
 }
 
 function copyPieces (

@@ -51,14 +51,10 @@ export class GuestMemory {
    * undefined, which means nothing: whoever asks looks piece by piece.
    */
   chunkOf (iova: number, byteLength: number, access: DmaAccess): Chunk | undefined {
-    let chunk = this.#lastChunk
-    if (chunk === undefined || iova < chunk.iova || iova >= chunk.limit || !chunk.pages.isLive) {
-      if (!this.isBusMaster) return undefined
-      chunk = this.space.find(iova)?.pages?.chunkAt(iova)
-      if (chunk === undefined) return undefined
-      chunk.pages.wasUsed = true
-      this.#lastChunk = chunk
-    }
+    const last = this.#lastChunk
+    const isLast = last !== undefined && iova >= last.iova && iova < last.limit && last.pages.isLive
+    const chunk = isLast ? last : this.#findChunk(iova)
+    if (chunk === undefined) return undefined
     return byteLength <= chunk.limit - iova && (chunk.access & access) === access ? chunk : undefined
   }
 
@@ -112,6 +108,14 @@ export class GuestMemory {
   /** Looks at the files if an access found no memory since the last time. */
   inspectFilesAfterFault (): void {
     if (mappingFaultCount() !== this.#faultsSeen) this.inspectFiles()
+  }
+
+  #findChunk (iova: number): Chunk | undefined {
+    const chunk = this.isBusMaster ? this.space.find(iova)?.pages?.chunkAt(iova) : undefined
+    if (chunk === undefined) return undefined
+    chunk.pages.wasUsed = true
+    this.#lastChunk = chunk
+    return chunk
   }
 
   #hasGrown (region: Region, iova: number): boolean {

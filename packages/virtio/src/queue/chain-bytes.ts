@@ -79,12 +79,18 @@ export class ChainBytes implements ChainPart {
 
   read (offset: number, target: Uint8Array): DmaFault | Promise<DmaFault> {
     assert(this.#access === DmaAccess.READ, 'a device reads what is readable')
-    return this.#copy(offset, target)
+    const index = this.#indexWithin(offset, target.length)
+    if (index < 0) return this.#copyApart(offset, target)
+    const fault = this.#dma.read(this.#iovaAt(index, offset), target)
+    return fault === DmaFault.NONE ? fault : this.#ended(fault)
   }
 
   write (offset: number, source: Uint8Array): DmaFault | Promise<DmaFault> {
     assert(this.#access === DmaAccess.WRITE, 'a device writes what is writable')
-    return this.#copy(offset, source)
+    const index = this.#indexWithin(offset, source.length)
+    if (index < 0) return this.#copyApart(offset, source)
+    const fault = this.#dma.write(this.#iovaAt(index, offset), source)
+    return fault === DmaFault.NONE ? fault : this.#ended(fault)
   }
 
   /** The chain ends. */
@@ -95,14 +101,17 @@ export class ChainBytes implements ChainPart {
     lease.close()
   }
 
-  #copy (offset: number, local: Uint8Array): DmaFault | Promise<DmaFault> {
-    this.#check(offset, local.length)
-    if (!this.#owner.isLive) return DmaFault.REVOKED
-    if (local.length === 0) return DmaFault.NONE
+  /** The descriptor that has all of these bytes. -1: none has, or they cannot be reached. */
+  #indexWithin (offset: number, byteLength: number): number {
+    this.#check(offset, byteLength)
+    if (!this.#owner.isLive || byteLength === 0) return -1
     const index = this.#indexOf(offset)
-    if (offset + local.length > this.#ends[index]!) return this.#copySlices(index, offset, local, 0)
-    const fault = this.#transfer(this.#iovaAt(index, offset), local)
-    return typeof fault === 'number' ? this.#note(fault) : fault.then(late => this.#note(late))
+    return offset + byteLength <= this.#ends[index]! ? index : -1
+  }
+
+  #copyApart (offset: number, local: Uint8Array): DmaFault | Promise<DmaFault> {
+    if (!this.#owner.isLive) return DmaFault.REVOKED
+    return local.length === 0 ? DmaFault.NONE : this.#copySlices(this.#indexOf(offset), offset, local, 0)
   }
 
   /** Copies `local` from its byte `done` on, which is byte `offset` of the part, in descriptor `first`. */
@@ -134,6 +143,10 @@ export class ChainBytes implements ChainPart {
 
   #transfer (iova: number, local: Uint8Array): DmaFault | Promise<DmaFault> {
     return this.#access === DmaAccess.READ ? this.#dma.read(iova, local) : this.#dma.write(iova, local)
+  }
+
+  #ended (fault: DmaFault | Promise<DmaFault>): DmaFault | Promise<DmaFault> {
+    return typeof fault === 'number' ? this.#note(fault) : fault.then(late => this.#note(late))
   }
 
   #note (fault: DmaFault): DmaFault {

@@ -52,13 +52,10 @@ export class ChainRecord implements VirtqueueChain {
 
   /** Adds the buffer of a descriptor at `base`. False: it is for reading, and comes after one for writing. */
   add (view: DataView, base: number, isWritable: boolean): boolean {
-    if (isWritable) {
-      this.#hasWritable = true
-      this.writable.add(view, base)
-      return true
-    }
-    if (this.#hasWritable) return false
-    this.readable.add(view, base)
+    if (this.#hasWritable && !isWritable) return false
+    this.#hasWritable = isWritable
+    const part = isWritable ? this.writable : this.readable
+    part.add(view, base)
     return true
   }
 

@@ -8,11 +8,13 @@ export const SplitDescriptor = struct('SplitDescriptor', 16, {
   next: u16(14)
 })
 
-/** struct pvirtq_desc. `idAndFlags` is id in 15:0 and flags in 31:16. [virtio] "The Virtqueue Descriptor Format". */
-export const PackedDescriptor = struct('PackedDescriptor', 16, { addr: u64(0), len: u32(8), idAndFlags: u32(12) })
-
-/** What both begin with: the buffer. */
-export const DescribedBuffer = struct('DescribedBuffer', 12, { addr: u64(0), len: u32(8) })
+/** struct pvirtq_desc. [virtio] "The Virtqueue Descriptor Format". */
+export const PackedDescriptor = struct('PackedDescriptor', 16, {
+  addr: u64(0),
+  len: u32(8),
+  id: u16(12),
+  flags: u16(14)
+})
 
 /** Bytes of a descriptor of either kind. */
 export const DESCRIPTOR_BYTES = 16

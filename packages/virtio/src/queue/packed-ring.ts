@@ -20,7 +20,10 @@ const EVENT_OFFSET_MASK = 0x7fff
 const EVENT_WRAP_SHIFT = 15
 
 const LEN_OFFSET = PackedDescriptor.len.offset
-const FLAGS_OFFSET = PackedDescriptor.idAndFlags.offset
+const WORD_OFFSET = PackedDescriptor.idAndFlags.offset
+const FLAGS_OFFSET = WORD_OFFSET + 2
+/** Descriptors that are looked at in advance. */
+const SEEN_MAX = 32
 
 /**
  * The ring of a packed virtqueue. [virtio] "Packed Virtqueues".
@@ -47,8 +50,8 @@ export class PackedRing implements Ring {
   /** The next descriptor to take, and the wrap counter there. */
   #next = 0
   #nextWrap = 1
-  /** The last word of that descriptor once it was seen to be available; -1 before. */
-  #nextWord = -1
+  /** How many from there on were seen to be available: a buffer that begins with one of them is so as a whole. */
+  #seen = 0
   #used = 0
   #usedWrap = 1
   /** Descriptors taken and not published. */
@@ -79,17 +82,14 @@ export class PackedRing implements Ring {
   }
 
   take (record: ChainRecord): RingOutcome {
-    if (this.#nextWord < 0) {
-      const word = this.#ring.loadWord(this.#next * DESCRIPTOR_BYTES + FLAGS_OFFSET)
-      if (word < 0) return this.#trouble.missed(this.#ring)
-      if (!isAvailable(word, this.#nextWrap)) return RingOutcome.NOTHING
-      this.#nextWord = word
-      this.#ring.forgetBlocks()
+    if (this.#seen === 0) {
+      const looked = this.#look()
+      if (looked !== RingOutcome.DONE) return looked
     }
     const walked = this.#walk(record, this.#next)
     if (walked !== RingOutcome.DONE) return walked
     this.#table.forget()
-    this.#nextWord = -1
+    this.#seen = Math.max(0, this.#seen - record.descriptorCount)
     this.#outstanding += record.descriptorCount
     this.#next += record.descriptorCount
     if (this.#next >= this.#size) {
@@ -172,7 +172,7 @@ export class PackedRing implements Ring {
     this.#driverEvent.forget()
     this.#deviceEvent.forget()
     this.#table.forget()
-    this.#written = 0
+    this.#seen = this.#written = 0
   }
 
   close (): void {
@@ -189,23 +189,53 @@ export class PackedRing implements Ring {
     const length = list.lengthAt(index)
     const flags = (wrap === 1 ? DescriptorFlag.AVAIL | DescriptorFlag.USED : 0) |
       (length > 0 ? DescriptorFlag.WRITE : 0)
-    const word = (list.idAt(index) | flags << 16) >>> 0
+    const word = list.idAt(index) | flags << 16
     return this.#ring.storePair(place * DESCRIPTOR_BYTES + LEN_OFFSET, length, word, tells)
   }
 
-  /** From the first descriptor on, whose last word was read already. */
+  /**
+   * Looks how many descriptors are available from the next one on. The driver makes the first one of a buffer available
+   * when the others are, so one fence is enough for all of them.
+   */
+  #look (): RingOutcome {
+    const ring = this.#ring
+    let position = this.#next
+    let wrap = this.#nextWrap
+    let count = 0
+    while (count < SEEN_MAX) {
+      const flags = ring.peekHalf(position * DESCRIPTOR_BYTES + FLAGS_OFFSET)
+      if (flags < 0 && count === 0) return this.#lookByMessage()
+      if (flags < 0 || !isAvailable(flags, wrap)) break
+      count++
+      if (++position < this.#size) continue
+      position = 0
+      wrap ^= 1
+    }
+    if (count === 0) return RingOutcome.NOTHING
+    ring.fence()
+    this.#seen = count
+    return RingOutcome.DONE
+  }
+
+  #lookByMessage (): RingOutcome {
+    const word = this.#ring.loadWord(this.#next * DESCRIPTOR_BYTES + WORD_OFFSET)
+    if (word < 0) return this.#trouble.missed(this.#ring)
+    if (!isAvailable(word >>> 16, this.#nextWrap)) return RingOutcome.NOTHING
+    this.#ring.forgetBlocks()
+    this.#seen = 1
+    return RingOutcome.DONE
+  }
+
   #walk (record: ChainRecord, head: number): RingOutcome {
     const ring = this.#ring
     const room = this.#size - this.#outstanding
     record.begin()
-    let word = this.#nextWord
     let index = head
     for (let count = 1; count <= room; count++) {
       if (!ring.locate(index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES)) return this.#trouble.missed(ring)
       const { view, position } = ring
-      if (count > 1) word = PackedDescriptor.idAndFlags.get(view, position)
-      const flags = word >>> 16
-      record.id = word & 0xffff
+      const word = PackedDescriptor.idAndFlags.get(view, position)
+      record.id = PackedDescriptor.id.get(view, position)
       record.descriptorCount = count
       if ((flags & DescriptorFlag.INDIRECT) !== 0) {
         // "A driver MUST NOT write direct descriptors with DESC_F_INDIRECT set in a scatter-gather list".
@@ -240,7 +270,7 @@ export class PackedRing implements Ring {
     const { view } = table
     for (let base = 0; base < length; base += DESCRIPTOR_BYTES) {
       // "The VIRTQ_DESC_F_WRITE flags bit is the only valid flag … Others are reserved and are ignored by the device."
-      const isWritable = (PackedDescriptor.idAndFlags.get(view, base) >>> 16 & DescriptorFlag.WRITE) !== 0
+      const isWritable = (PackedDescriptor.flags.get(view, base) & DescriptorFlag.WRITE) !== 0
       if (!record.add(view, base, isWritable)) return this.#refuseOrder(head)
     }
     return RingOutcome.DONE
@@ -256,8 +286,7 @@ export class PackedRing implements Ring {
 }
 
 /** AVAIL is as the wrap counter, and USED is not. [virtio] "Driver and Device Ring Wrap Counters". */
-function isAvailable (word: number, wrap: number): boolean {
-  const flags = word >>> 16
+function isAvailable (flags: number, wrap: number): boolean {
   return ((flags & DescriptorFlag.AVAIL) !== 0) === (wrap === 1) &&
     ((flags & DescriptorFlag.USED) !== 0) !== (wrap === 1)
 }

@@ -1,5 +1,6 @@
 import { DmaFault } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
+import { QueueList } from './queue-list.js'
 import type { Ring } from './ring.js'
 import { RingOutcome } from './ring.js'
 import type { Virtqueue } from './virtqueue.js'
@@ -49,12 +50,12 @@ export interface SchedulerPorts {
  */
 export class QueueScheduler {
   readonly #ports: SchedulerPorts
-  #listed: Virtqueue[] = []
-  #spare: Virtqueue[] = []
-  #watched: Virtqueue[] = []
-  #unwatched: Virtqueue[] = []
-  readonly #publishable: Virtqueue[] = []
-  readonly #noticeable: Virtqueue[] = []
+  #listed = new QueueList()
+  #spare = new QueueList()
+  #watched = new QueueList()
+  #unwatched = new QueueList()
+  readonly #publishable = new QueueList()
+  readonly #noticeable = new QueueList()
   readonly #stalled: Virtqueue[] = []
   /** How often memory came. What failed before that says nothing about now. */
   #arrivals = 0
@@ -132,10 +133,10 @@ export class QueueScheduler {
 
   /** Forgets every queue: they were disabled. */
   reset (queues: readonly Virtqueue[]): void {
-    const lists = [this.#listed, this.#watched, this.#publishable, this.#noticeable, this.#stalled]
-    for (const list of lists) list.length = 0
-    this.#spare = []
-    this.#unwatched = []
+    for (const list of [this.#listed, this.#watched, this.#publishable, this.#noticeable]) list.clear()
+    this.#stalled.length = 0
+    this.#spare = new QueueList()
+    this.#unwatched = new QueueList()
     for (const queue of queues) {
       queue.isListed =
         queue.isWatched =
@@ -164,21 +165,21 @@ export class QueueScheduler {
   }
 
   get #hasWork (): boolean {
-    return this.#listed.length > 0 || this.#publishable.length > 0 || this.#noticeable.length > 0 ||
-      this.#watched.length > 0
+    return this.#listed.count > 0 || this.#publishable.count > 0 || this.#noticeable.count > 0 ||
+      this.#watched.count > 0
   }
 
   #turn (): number {
     if (!this.#ports.isPolled) this.#nowMs = performance.now()
     this.#lookAtWatched()
     let worked = this.#serveRound()
-    if (this.#listed.length > 0) {
+    if (this.#listed.count > 0) {
       this.#nowMs = performance.now()
       const endMs = this.#nowMs + TURN_MS
       do {
         worked += this.#serveRound()
         this.#nowMs = performance.now()
-      } while (this.#listed.length > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
+      } while (this.#listed.count > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
     }
     this.#interrupt()
     this.#noteStalls()
@@ -199,14 +200,14 @@ export class QueueScheduler {
 
   #lookAtWatched (): void {
     const queues = this.#watched
-    if (queues.length === 0) return
+    if (queues.count === 0) return
     this.#watched = this.#unwatched
-    for (let index = 0; index < queues.length; index++) {
-      const queue = queues[index]!
+    for (let index = 0; index < queues.count; index++) {
+      const queue = queues.at(index)
       queue.isWatched = false
       this.list(queue)
     }
-    queues.length = 0
+    queues.clear()
     this.#unwatched = queues
   }
 
@@ -214,12 +215,12 @@ export class QueueScheduler {
     const queues = this.#listed
     this.#listed = this.#spare
     let served = 0
-    for (let index = 0; index < queues.length; index++) {
-      const queue = queues[index]!
+    for (let index = 0; index < queues.count; index++) {
+      const queue = queues.at(index)
       queue.isListed = false
       if (this.#isRunning) served += this.#serve(queue)
     }
-    queues.length = 0
+    queues.clear()
     this.#spare = queues
     return served
   }
@@ -332,12 +333,12 @@ export class QueueScheduler {
     const queues = this.#publishable
     let published = 0
     // Whatever stops the device may happen in the middle of a turn, and nothing is told from then on.
-    for (let index = 0; index < queues.length; index++) {
-      const queue = queues[index]!
+    for (let index = 0; index < queues.count; index++) {
+      const queue = queues.at(index)
       queue.isPublishable = false
       if (this.#isRunning && this.#publishQueue(queue)) published++
     }
-    queues.length = 0
+    queues.clear()
     return published
   }
 
@@ -369,13 +370,9 @@ export class QueueScheduler {
 
   #interrupt (): void {
     const queues = this.#noticeable
-    let kept = 0
-    for (let index = 0; index < queues.length; index++) {
-      const queue = queues[index]!
-      if (!this.#isRunning) queues[kept++] = queue
-      else this.#interruptFor(queue)
-    }
-    queues.length = kept
+    if (!this.#isRunning) return
+    for (let index = 0; index < queues.count; index++) this.#interruptFor(queues.at(index))
+    queues.clear()
   }
 
   #interruptFor (queue: Virtqueue): void {

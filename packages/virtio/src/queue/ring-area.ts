@@ -23,8 +23,10 @@ export class RingArea {
   fault: DmaFault = DmaFault.NONE
   readonly #dma: DmaSpace
   readonly #window: DmaWindow
-  /** An atomic store to it keeps a plain store before it from being overtaken by a load after it. */
+  /** An atomic access to it keeps the plain ones around it in order. */
   readonly #fence = new Int32Array(1)
+  #words = new Uint32Array(0)
+  #halves = new Uint16Array(0)
   #errand: (() => Promise<DmaFault>) | undefined = undefined
   /** Answers: blocks as they were when they were asked for … */
   readonly #blocks = new Map<number, DataView>()
@@ -60,9 +62,10 @@ export class RingArea {
   loadHalf (offset: number): number {
     const window = this.#window
     if (!window.locate(offset, 2)) return this.#loadLater(window, offset, 2)
-    const { words, position } = window
-    if (!isInWord(words, position, 1)) return this.#fenced(window.view.getUint16(position, true))
-    return Atomics.load(words, position >>> 2) >>> ((position & 2) << 3) & 0xffff
+    const halves = this.#halvesOf(window)
+    const { position } = window
+    if (!isElement(halves, position, 1)) return this.#fenced(window.view.getUint16(position, true))
+    return Atomics.load(halves, position >>> 1)
   }
 
   /** What is at a multiple of 4 now, in 32 bits. Whatever is read later is read after it. -1: see `fault`. */
@@ -70,30 +73,32 @@ export class RingArea {
     const window = this.#window
     if (!window.locate(offset, 4)) return this.#loadLater(window, offset, 4)
     const { words, position } = window
-    if (!isInWord(words, position, 3)) return this.#fenced(window.view.getUint32(position, true))
+    if (!isElement(words, position, 2)) return this.#fenced(window.view.getUint32(position, true))
     return Atomics.load(words, position >>> 2)
   }
 
-  /** Stores 32 bits: after what was stored before, and before anything that is loaded later. False: see `fault`. */
-  storeWord (offset: number, value: number): boolean {
-    const window = this.#window
-    if (!window.locate(offset, 4)) return this.#storeLater(window, offset, [value], 4)
-    this.#publish(window, value)
-    return true
-  }
-
-  /** Stores 16 bits, as {@link storeWord}. */
+  /** Stores 16 bits: after what was stored before, and before anything that is loaded later. False: see `fault`. */
   storeHalf (offset: number, value: number): boolean {
     const window = this.#window
     if (!window.locate(offset, 2)) return this.#storeLater(window, offset, [value], 2)
-    // The word around it may be somebody else's.
-    this.#fenced(0)
-    window.view.setUint16(window.position, value, true)
-    this.#fenced(0)
+    const halves = this.#halvesOf(window)
+    const { position } = window
+    if (isElement(halves, position, 1)) Atomics.store(halves, position >>> 1, value)
+    else this.#storeFenced(window, value, 2)
     return true
   }
 
-  /** Stores two words, the second one, where it `tells`, after everything else. False: see `fault`. */
+  /** Stores 32 bits, as {@link storeHalf}. */
+  storeWord (offset: number, value: number): boolean {
+    const window = this.#window
+    if (!window.locate(offset, 4)) return this.#storeLater(window, offset, [value], 4)
+    const { words, position } = window
+    if (isElement(words, position, 2)) Atomics.store(words, position >>> 2, value)
+    else this.#storeFenced(window, value, 4)
+    return true
+  }
+
+  /** Stores two words. Where it `tells`, the upper half of the second is stored as {@link storeHalf}, and last. */
   storePair (offset: number, first: number, second: number, tells: boolean): boolean {
     const window = this.#window
     if (!window.locate(offset, 8)) return this.#storeApart(window, offset, first, second)
@@ -103,7 +108,8 @@ export class RingArea {
       view.setUint32(position + 4, second, true)
       return true
     }
-    return this.storeWord(offset + 4, second)
+    view.setUint16(position + 4, second & 0xffff, true)
+    return this.storeHalf(offset + 6, second >>> 16)
   }
 
   /** Has the client do what the last access wanted. */
@@ -131,19 +137,25 @@ export class RingArea {
     this.#window.close()
   }
 
-  #publish (window: DmaWindow, value: number): void {
-    const { words, position } = window
-    if (isInWord(words, position, 3)) {
-      Atomics.store(words, position >>> 2, value)
-      return
+  /** The memory of the window in 16 bits, for `Atomics`: numbers that need no memory of their own. */
+  #halvesOf (window: DmaWindow): Uint16Array {
+    const { words } = window
+    if (words !== this.#words) {
+      this.#words = words
+      this.#halves = new Uint16Array(words.buffer, words.byteOffset, words.length * 2)
     }
+    return this.#halves
+  }
+
+  #storeFenced ({ view, position }: DmaWindow, value: number, size: number): void {
     this.#fenced(0)
-    window.view.setUint32(position, value, true)
+    if (size === 2) view.setUint16(position, value, true)
+    else view.setUint32(position, value, true)
     this.#fenced(0)
   }
 
   #fenced (value: number): number {
-    Atomics.store(this.#fence, 0, 0)
+    Atomics.exchange(this.#fence, 0, 0)
     return value
   }
 
@@ -223,7 +235,8 @@ export class RingArea {
   }
 }
 
-/** Whether something that is at a multiple of `mask` + 1 can be reached by `Atomics`. It can unless a driver erred. */
-function isInWord (words: Uint32Array, position: number, mask: number): boolean {
-  return (position & mask) === 0 && position >>> 2 < words.length
+/** Whether `Atomics` reach something in an array of such elements. Unless a driver places it badly, they do. */
+function isElement (array: Uint16Array | Uint32Array, position: number, shift: number): boolean {
+  const index = position >>> shift
+  return index << shift === position && index < array.length
 }
