@@ -41,17 +41,13 @@ export class CommandProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts the command to serve an NVMe controller on a socket, and waits until it accepts clients.
+   * Starts the command to serve devices, and waits until it accepts clients.
    *
    * @throws When it ends before, or does not in time; the message has what it logged.
    */
-  static async serve (
-    socketPath: string,
-    words: readonly string[] = [],
-    nodeOptions: readonly string[] = []
-  ): Promise<CommandProcess> {
-    const command = new CommandProcess(['run', 'nvme', '--socket', socketPath, ...words], nodeOptions)
-    // It says how to attach the device once it accepts clients.
+  static async serve (words: readonly string[], nodeOptions: readonly string[] = []): Promise<CommandProcess> {
+    const command = new CommandProcess(words, nodeOptions)
+    // It says how to attach the devices once it accepts clients.
     const serving = once(command.#process.stdout, 'data', { signal: AbortSignal.timeout(START_TIMEOUT_MS) })
     const isServing = await Promise.race([serving.then(() => true, () => false), command.#closed.then(() => false)])
     if (isServing) return command

@@ -22,7 +22,8 @@ export async function serveCommand (
   words: readonly string[] = [],
   nodeOptions: readonly string[] = []
 ): Promise<CommandProcess> {
-  return cleanup.add(await CommandProcess.serve(path, words, nodeOptions), command => command[Symbol.asyncDispose]())
+  const command = await CommandProcess.serve(['run', 'nvme', '--socket', path, ...words], nodeOptions)
+  return cleanup.add(command, each => each[Symbol.asyncDispose]())
 }
 
 /** Starts `pcikit run nvme` on a socket of its own and waits until it serves. The process ends with the test. */

@@ -1,15 +1,16 @@
-// A device in a process of its own, which can be started again.
-import { mkdtemp, rm } from 'node:fs/promises'
+// Devices in a process of its own, which can be started again.
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CommandProcess } from '../command-process.js'
 
 const logLength = 4000
 
-/** A device that runs in a process of its own. */
+/** A process that serves devices. */
 export interface DeviceProcess extends AsyncDisposable {
+  /** Where a device is that is alone in its process. */
   readonly socketPath: string
-  /** A folder for the device's files. It is removed at the end. */
+  /** A folder for the process' files. It is removed at the end. */
   readonly folder: string
   /** The process that was started last. */
   readonly pid: number
@@ -21,24 +22,38 @@ export interface DeviceProcess extends AsyncDisposable {
   start(): Promise<void>
 }
 
+/** A kind of disk. */
+export type DiskType = 'nvme' | 'virtio-blk'
+
 /** How a device is started. */
 export interface DeviceOptions {
+  /** NVMe unless given. */
+  readonly type?: DiskType
   /** Arguments after the socket. */
   readonly args: (folder: string) => readonly string[]
   /** Makes what the device needs before it starts. */
   readonly prepare?: (folder: string) => Promise<void>
 }
 
-class NvmeProcess implements DeviceProcess {
-  readonly socketPath: string
+/** A disk among others in one process. */
+export interface DiskOptions {
+  readonly byteLength: number
+  /** Of virtio-blk, but for the back end: that is `NAME.img` in the process' folder. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+class CommandDevice implements DeviceProcess {
   readonly folder: string
-  readonly #args: readonly string[]
+  readonly #words: readonly string[]
   #command: CommandProcess | undefined
 
-  constructor (folder: string, args: readonly string[]) {
+  constructor (folder: string, words: readonly string[]) {
     this.folder = folder
-    this.socketPath = join(folder, 'nvme.sock')
-    this.#args = args
+    this.#words = words
+  }
+
+  get socketPath (): string {
+    return socketOf(this.folder)
   }
 
   get pid (): number {
@@ -51,7 +66,7 @@ class NvmeProcess implements DeviceProcess {
   }
 
   async start (): Promise<void> {
-    this.#command = await CommandProcess.serve(this.socketPath, this.#args)
+    this.#command = await CommandProcess.serve(this.#words)
   }
 
   async stop (): Promise<number | null> {
@@ -70,12 +85,42 @@ class NvmeProcess implements DeviceProcess {
   }
 }
 
-/** Starts an NVMe controller on a socket in a new temporary folder. */
-export async function startDevice (options: DeviceOptions): Promise<DeviceProcess> {
+/** Starts a device on a socket in a new temporary folder. */
+export async function startDevice ({ type = 'nvme', args, prepare }: DeviceOptions): Promise<DeviceProcess> {
+  return startCommand(folder => ['run', type, '--socket', socketOf(folder), ...args(folder)], prepare)
+}
+
+/** Starts virtio block devices in one process. Each has its socket, `NAME.sock`, in the process' folder. */
+export async function startDisks (disks: Readonly<Record<string, DiskOptions>>): Promise<DeviceProcess> {
+  return startCommand(folder => ['serve', join(folder, 'disks.yaml')], async folder => {
+    const devices: Record<string, unknown> = {}
+    for (const [name, { byteLength, options }] of Object.entries(disks)) {
+      devices[name] = { type: 'virtio-blk', options: { backend: `file:${name}.img`, ...options } }
+      await createDisk(join(folder, `${name}.img`), byteLength)
+    }
+    // JSON is YAML.
+    await writeFile(join(folder, 'disks.yaml'), JSON.stringify({ devices }))
+  })
+}
+
+/** Makes a file of zeroes that takes no space. */
+export async function createDisk (path: string, byteLength: number): Promise<void> {
+  await writeFile(path, '')
+  await truncate(path, byteLength)
+}
+
+function socketOf (folder: string): string {
+  return join(folder, 'device.sock')
+}
+
+async function startCommand (
+  words: (folder: string) => readonly string[],
+  prepare?: (folder: string) => Promise<void>
+): Promise<DeviceProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'pcikit-device-'))
-  const device = new NvmeProcess(folder, options.args(folder))
+  const device = new CommandDevice(folder, words(folder))
   try {
-    await options.prepare?.(folder)
+    await prepare?.(folder)
     await device.start()
     return device
   } catch (error) {

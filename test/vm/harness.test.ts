@@ -1,10 +1,11 @@
 // Proves the harness with QEMU's own NVMe controller, so that a failure elsewhere is not the harness'.
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
 import type { Guest } from '@pcikit/testkit/vm'
+import { createDisk } from './device-process.js'
 import { checkFileSystem, findDisk, makeFileSystem, readIdentity, verifyWithFio } from './disk-scenarios.js'
 
 const vm = await ensureVm()
@@ -26,9 +27,7 @@ describe('the small guest', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'pcikit-harness-'))
     const disk = join(folder, 'disk.img')
-    const file = await open(disk, 'w')
-    await file.truncate(256 * 1024 * 1024)
-    await file.close()
+    await createDisk(disk, 256 * 1024 * 1024)
     guest = await bootGuest(vm, { qemuArguments: builtInNvme(disk) })
     await guest.ready()
   })

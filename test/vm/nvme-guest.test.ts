@@ -1,10 +1,9 @@
 // A Debian kernel and our NVMe controller: one device process that several machines use one after another.
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
 import type { Guest } from '@pcikit/testkit/vm'
-import { startDevice } from './device-process.js'
+import { createDisk, startDevice } from './device-process.js'
 import type { DeviceProcess } from './device-process.js'
 import {
   checkFileSystem,
@@ -32,11 +31,7 @@ describe('an NVMe controller with a file', () => {
   beforeAll(async () => {
     device = await startDevice({
       args: folder => ['--backend', `file:${join(folder, 'disk.img')}`, '--serial', serial],
-      prepare: async folder => {
-        const file = await open(join(folder, 'disk.img'), 'w')
-        await file.truncate(diskBytes)
-        await file.close()
-      }
+      prepare: async folder => createDisk(join(folder, 'disk.img'), diskBytes)
     })
   })
 

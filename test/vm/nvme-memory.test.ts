@@ -2,59 +2,18 @@
 import { describe, expect, it } from 'vitest'
 import { DmaFault } from '@pcikit/core'
 import type { RecordEvent } from '@pcikit/core'
-import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
+import { ensureVm } from '@pcikit/testkit/vm'
 import type { Guest } from '@pcikit/testkit/vm'
-import { checkFileSystem, findDisk, makeFileSystem, verifyWithFio } from './disk-scenarios.js'
+import { findDisk } from './disk-scenarios.js'
 import { GuestLoad } from './guest-load.js'
-import {
-  deviceProperties,
-  openDescriptors,
-  readRecord,
-  serial,
-  startMachine,
-  startRecordedDevice,
-  touchedMemory
-} from './recorded-device.js'
+import { openDescriptors, readRecord, serial, startMachine, touchedMemory } from './recorded-device.js'
 
 const vm = await ensureVm()
-const pageBytes = 4096
 const memoryBytes = 512 * 1024 * 1024
 const moreMemory = { iova: 0x1_0000_0000, byteLength: memoryBytes }
 const timeoutMs = 120_000
 /** What a guest says of a request to eject something, through ACPI's method _OST. */
 const ejection = { source: 3, success: 0, inProgress: 0x84 }
-
-describe.each([
-  { iommu: 'intel-iommu', options: ',caching-mode=on', kernelArguments: 'intel_iommu=on iommu.strict=1' },
-  { iommu: 'virtio-iommu-pci', options: '', kernelArguments: 'iommu.strict=1' }
-])('an NVMe controller behind $iommu', ({ iommu, options, kernelArguments }) => {
-  it('finds its queues and its data through pages that the kernel maps one by one', async () => {
-    await using device = await startRecordedDevice()
-    await using guest = await bootGuest(vm, {
-      boot: { kind: 'initramfs', kernelArguments },
-      // Only devices that come after it are behind the IOMMU.
-      qemuArguments: [
-        ...['-device', `${iommu}${options}`, '-device', 'pcie-root-port,id=port0,chassis=1'],
-        ...['-device', JSON.stringify(deviceProperties(device))]
-      ]
-    })
-    await guest.ready()
-    const disk = await findDisk(guest, serial)
-    const name = disk.controller.replace('/dev/', '')
-    expect(await guest.check(`cat /sys/class/nvme/${name}/device/iommu_group/type`)).toBe('DMA\n')
-    await verifyWithFio(guest, disk, 1)
-    const digest = await makeFileSystem(guest, disk)
-    await checkFileSystem(guest, disk, digest)
-    expect(await guest.powerOff()).toMatchObject({ status: 0 })
-
-    const events = await readRecord(device)
-    const maps = events.filter(event => event.type === 'map')
-    // The firmware ran without the IOMMU: all memory was there.
-    expect(maps[0]).toMatchObject({ iova: 0, byteLength: memoryBytes })
-    expect(maps.filter(({ byteLength }) => byteLength === pageBytes).length).toBeGreaterThan(100)
-    expect(events.filter(event => event.type === 'fault')).toEqual([])
-  })
-})
 
 function faultsOf (events: readonly RecordEvent[]): Set<DmaFault> {
   return new Set(events.flatMap(event => event.type === 'fault' ? [event.fault] : []))
@@ -106,7 +65,10 @@ describe('an NVMe controller under load', () => {
   })
 
   it('uses memory that is plugged in, until it is unplugged', async () => {
-    await using machine = await startMachine(vm, 'memhp_default_state=offline', ['-m', 'size=512M,slots=1,maxmem=2G'])
+    await using machine = await startMachine(vm, {
+      kernelArguments: 'memhp_default_state=offline',
+      qemuArguments: ['-m', 'size=512M,slots=1,maxmem=2G']
+    })
     const { guest, device } = machine
     const disk = await findDisk(guest, serial)
     const load = await GuestLoad.start(guest, disk)

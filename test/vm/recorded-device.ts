@@ -1,12 +1,12 @@
-// A controller that keeps a record, a machine that uses it, and what the controller's process has of that machine.
-import { open, readdir, readFile, readlink } from 'node:fs/promises'
+// A disk that keeps a record, a machine that uses it, and what the disk's process has of that machine.
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { RecordEvent } from '@pcikit/core'
 import { bootGuest } from '@pcikit/testkit/vm'
 import type { Guest, Vm } from '@pcikit/testkit/vm'
-import { startDevice } from './device-process.js'
-import type { DeviceProcess } from './device-process.js'
+import { createDisk, startDevice } from './device-process.js'
+import type { DeviceProcess, DiskType } from './device-process.js'
 import { findDisk, makeFileSystem } from './disk-scenarios.js'
 
 /** The disk's serial number. */
@@ -15,18 +15,19 @@ const diskBytes = 256 * 1024 * 1024
 /** What QEMU calls the files that are a guest's memory. */
 const guestMemory = 'memfd:memory-backend-memfd'
 
-/** Starts a controller that keeps a record. */
-export async function startRecordedDevice (args: readonly string[] = []): Promise<DeviceProcess> {
+/** Starts a disk that keeps a record. */
+export async function startRecordedDevice (
+  type: DiskType = 'nvme',
+  args: readonly string[] = [],
+  serialNumber = serial
+): Promise<DeviceProcess> {
   return startDevice({
+    type,
     args: folder => [
-      ...['--backend', `file:${join(folder, 'disk.img')}`, '--serial', serial],
+      ...['--backend', `file:${join(folder, 'disk.img')}`, '--serial', serialNumber],
       ...['--record', join(folder, 'record'), ...args]
     ],
-    prepare: async folder => {
-      const file = await open(join(folder, 'disk.img'), 'w')
-      await file.truncate(diskBytes)
-      await file.close()
-    }
+    prepare: async folder => createDisk(join(folder, 'disk.img'), diskBytes)
   })
 }
 
@@ -37,29 +38,35 @@ export async function readRecord (device: DeviceProcess): Promise<RecordEvent[]>
   return lines.trim().split('\n').map(line => JSON.parse(line) as RecordEvent)
 }
 
-/** How QEMU attaches a device to the first root port. */
-export function deviceProperties (device: DeviceProcess): Record<string, unknown> {
-  return { driver: 'vfio-user-pci', id: 'disk0', bus: 'port0', socket: { type: 'unix', path: device.socketPath } }
+/** How QEMU attaches a device to a root port: the first, unless given. */
+export function deviceProperties (device: DeviceProcess, index = 0): Record<string, unknown> {
+  const socket = { type: 'unix', path: device.socketPath }
+  return { driver: 'vfio-user-pci', id: `disk${index}`, bus: `port${index}`, socket }
 }
 
-/** A machine whose disk is a controller of ours. */
+/** A machine with a disk of ours. */
 export interface Machine extends AsyncDisposable {
   readonly device: DeviceProcess
   readonly guest: Guest
-  /** The controller's address in the guest. */
+  /** The disk's PCI address in the guest. */
   readonly address: string
   /** Of the file in the file system that is on the disk. */
   readonly digest: string
 }
 
+/** What a machine is like. */
+export interface MachineOptions {
+  /** NVMe unless given. */
+  readonly type?: DiskType
+  readonly kernelArguments?: string
+  readonly qemuArguments?: readonly string[]
+}
+
 /** Boots a machine whose disk can be unplugged, and makes a file system on it. */
-export async function startMachine (
-  vm: Vm,
-  kernelArguments = '',
-  qemuArguments: readonly string[] = []
-): Promise<Machine> {
+export async function startMachine (vm: Vm, options: MachineOptions = {}): Promise<Machine> {
+  const { type = 'nvme', kernelArguments = '', qemuArguments = [] } = options
   // QEMU 11.1 ends with an assertion when any vfio-user device with MSI-X is unplugged.
-  const device = await startRecordedDevice(['--msix-vectors', '0'])
+  const device = await startRecordedDevice(type, ['--msix-vectors', '0'])
   let guest: Guest | undefined
   const end = async (): Promise<void> => {
     await guest?.[Symbol.asyncDispose]()
@@ -70,9 +77,8 @@ export async function startMachine (
     guest = await bootGuest(vm, { boot, vfioUserSockets: [device.socketPath], qemuArguments })
     await guest.ready()
     const disk = await findDisk(guest, serial)
-    const address = (await guest.check(`cat /sys/class/nvme/${disk.controller.slice(5)}/address`)).trim()
     const digest = await makeFileSystem(guest, disk)
-    return { device, guest, address, digest, [Symbol.asyncDispose]: end }
+    return { device, guest, address: disk.address, digest, [Symbol.asyncDispose]: end }
   } catch (error) {
     await end()
     throw error

@@ -1,4 +1,4 @@
-// Debian boots from our NVMe controller, through both firmwares, again and again.
+// Debian boots from our disks, through both firmwares, again and again.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,19 +10,17 @@ import type { DeviceProcess } from './device-process.js'
 
 const vm = await ensureVm()
 
-async function reachLogin (guest: Guest, loader: 'pc' | 'efi'): Promise<void> {
-  await guest.waitFor(`boot loader on ${loader}`)
-  await guest.waitFor('root is on /dev/nvme')
-  await guest.waitFor('pcikit login:')
-  await guest.ready()
-  expect(await guest.check('. /etc/os-release; echo $ID')).toBe('debian\n')
-}
+const disks = [
+  { disk: 'an NVMe controller', type: 'nvme', path: '/dev/nvme', rounds: ['1', '2'] },
+  { disk: 'a virtio block device', type: 'virtio-blk', path: '/dev/vd', rounds: ['1'] }
+] as const
 
-describe('a Debian disk on an NVMe controller', () => {
+describe.each(disks)('a Debian disk on $disk', ({ type, path, rounds }) => {
   let device: DeviceProcess
 
   beforeAll(async () => {
     device = await startDevice({
+      type,
       args: folder => ['--backend', `file:${join(folder, 'disk.img')}`],
       prepare: async folder => {
         await promisify(execFile)('cp', ['--sparse=always', vm.guest.disk, join(folder, 'disk.img')])
@@ -34,13 +32,21 @@ describe('a Debian disk on an NVMe controller', () => {
     await device[Symbol.asyncDispose]()
   })
 
+  async function reachLogin (guest: Guest, loader: 'pc' | 'efi'): Promise<void> {
+    await guest.waitFor(`boot loader on ${loader}`)
+    await guest.waitFor(`root is on ${path}`)
+    await guest.waitFor('pcikit login:')
+    await guest.ready()
+    expect(await guest.check('. /etc/os-release; echo $ID')).toBe('debian\n')
+  }
+
   it('boots through SeaBIOS, and after reboots from inside and from outside', async () => {
     await using guest = await bootGuest(vm, {
       boot: { kind: 'firmware', firmware: 'seabios' },
       vfioUserSockets: [device.socketPath]
     })
     await reachLogin(guest, 'pc')
-    for (const round of [1, 2]) {
+    for (const round of rounds) {
       await guest.check(`echo ${round} >/root/round; sync`)
       await guest.reboot()
       await reachLogin(guest, 'pc')
@@ -58,6 +64,6 @@ describe('a Debian disk on an NVMe controller', () => {
       vfioUserSockets: [device.socketPath]
     })
     await reachLogin(guest, 'efi')
-    expect(await guest.check('cat /root/round')).toBe('2\n')
+    expect(await guest.check('cat /root/round')).toBe(`${rounds.at(-1)}\n`)
   })
 })
