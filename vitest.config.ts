@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const packages = fileURLToPath(new URL('packages', import.meta.url))
+const examples = fileURLToPath(new URL('examples', import.meta.url))
 
 /** For the tests that run the built command. */
 const command = fileURLToPath(new URL('test/bundled-command.ts', import.meta.url))
@@ -9,8 +10,12 @@ const command = fileURLToPath(new URL('test/bundled-command.ts', import.meta.url
 /** Tests run against the sources: `@pcikit/core/host` is packages/core/src/host/index.ts. */
 const alias = [
   { find: /^@pcikit\/([a-z-]+)$/, replacement: `${packages}/$1/src/index.ts` },
-  { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/src/$2/index.ts` }
+  { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/src/$2/index.ts` },
+  { find: /^pcikit-device-([a-z-]+)$/, replacement: `${examples}/$1/src/index.ts` }
 ]
+
+/** Those of packages, and of packages as others would write them. */
+const unitTests = ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/*.test.ts']
 
 interface ProjectOptions {
   readonly testTimeout?: number
@@ -37,13 +42,13 @@ export default defineConfig({
   test: {
     projects: [
       {
-        ...project('unit', ['packages/*/test/**/*.test.ts', 'test/*.test.ts']),
+        ...project('unit', unitTests),
         test: {
-          ...project('unit', ['packages/*/test/**/*.test.ts', 'test/*.test.ts']).test,
+          ...project('unit', unitTests).test,
           exclude: ['**/compliance.test.ts', '**/node_modules/**']
         }
       },
-      project('compliance', ['packages/*/test/**/compliance.test.ts']),
+      project('compliance', ['{packages,examples}/*/test/**/compliance.test.ts']),
       project('fuzz', ['packages/*/test/**/*.fuzz.ts'], { testTimeout: 180_000 }),
       project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000, globalSetup: command }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),

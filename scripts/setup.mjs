@@ -18,7 +18,9 @@ function checkNode () {
 /** Changes when the dependencies may have: the lock file, the manifests of all packages, the version of Node. */
 function dependencyHash () {
   const hash = createHash('sha256').update(process.versions.modules)
-  const folders = readdirSync(`${root}packages`).sort().map(name => `packages/${name}/`)
+  const folders = ['packages', 'examples'].flatMap(each =>
+    readdirSync(root + each).sort().map(name => `${each}/${name}/`)
+  )
   for (const folder of ['', 'test/', 'bench/', ...folders]) {
     const file = `${root}${folder}package.json`
     if (existsSync(file)) hash.update(readFileSync(file))

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { afterAll, describe, expect, it } from 'vitest'
-import { filesBelow, packageNames, root, sourcesOf } from './sources.js'
+import { exampleNames, filesBelow, packageNames, root, sourcesOf } from './sources.js'
 import type { SourceFile } from './sources.js'
 
 /** The TypeScript examples of a document: fenced blocks, those in doc comments without their asterisks. */
@@ -15,6 +15,7 @@ const documents: readonly SourceFile[] = [
   { path: 'README.md', text: readFileSync(`${root}README.md`, 'utf8') },
   ...filesBelow('docs', /\.md$/),
   ...packageNames.flatMap(name => filesBelow(`packages/${name}`, /^README\.md$/)),
+  ...exampleNames.flatMap(name => filesBelow(`examples/${name}`, /^README\.md$/)),
   ...packageNames.flatMap(name => sourcesOf(name)).filter(file => file.path.endsWith('/index.ts'))
 ]
 

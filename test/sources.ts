@@ -13,6 +13,9 @@ export interface SourceFile {
 /** The names of the packages: `ls packages`. */
 export const packageNames: readonly string[] = readdirSync(`${root}packages`).sort()
 
+/** The names of the examples, each a package as anybody would write it: `ls examples`. */
+export const exampleNames: readonly string[] = readdirSync(`${root}examples`).sort()
+
 /** Every file below a folder whose name ends as given, without what is installed or built. */
 export function filesBelow (folder: string, ending: RegExp): readonly SourceFile[] {
   return readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
@@ -20,9 +23,14 @@ export function filesBelow (folder: string, ending: RegExp): readonly SourceFile
     .map(name => ({ path: `${folder}/${name}`, text: readFileSync(`${root}${folder}/${name}`, 'utf8') }))
 }
 
-/** The TypeScript sources of one package. */
+/** The TypeScript sources of one of our packages, by its name. */
 export function sourcesOf (name: string): readonly SourceFile[] {
-  return filesBelow(`packages/${name}/src`, /\.ts$/)
+  return sourcesIn(`packages/${name}`)
+}
+
+/** The TypeScript sources of a package, by its folder. */
+export function sourcesIn (folder: string): readonly SourceFile[] {
+  return filesBelow(`${folder}/src`, /\.ts$/)
 }
 
 /** The modules that a source imports or re-exports, types too. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { filesBelow, importsOf, packageNames, root, sourcesOf } from './sources.js'
+import { exampleNames, filesBelow, importsOf, packageNames, root, sourcesIn } from './sources.js'
 
 /** What each package may import: of ours by its short name, of others by theirs. See docs/architecture.md. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -22,7 +22,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ]
 }
 
+/** What examples may import: what is published, as anybody may. */
+const EXAMPLES_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'virtio-rng': ['core', 'virtio', 'zod']
+}
+
+/** Where everything is that is published, or could be. */
+const folders = [...packageNames.map(name => `packages/${name}`), ...exampleNames.map(name => `examples/${name}`)]
+const sources = folders.flatMap(folder => sourcesIn(folder))
+
 const FILE_LINES_MAX = 400
+/** All sources of an example together: it shows how little it takes. */
+const EXAMPLE_LINES_MAX = 150
 
 /** Words that must not stand in sources, and what to write instead. */
 const BANS: readonly { readonly pattern: RegExp, readonly instead: string, readonly except?: RegExp }[] = [
@@ -53,11 +64,13 @@ const BANNED_NAMES = /(^|\/)(utils?|helpers?|common|shared|types|misc)(\.ts$|\/)
 describe('the packages', () => {
   it('are those of the table, no more and no fewer', () => {
     expect(packageNames).toEqual(Object.keys(MAY_IMPORT).sort())
+    expect(exampleNames).toEqual(Object.keys(EXAMPLES_MAY_IMPORT).sort())
   })
 
-  it.each(packageNames)('%s imports what it may', name => {
-    const allowed = MAY_IMPORT[name] ?? []
-    const strangers = sourcesOf(name).flatMap(file =>
+  it.each(folders)('%s imports what it may', folder => {
+    const [kind, name = ''] = folder.split('/')
+    const allowed = (kind === 'examples' ? EXAMPLES_MAY_IMPORT : MAY_IMPORT)[name] ?? []
+    const strangers = sourcesIn(folder).flatMap(file =>
       importsOf(file.text)
         .filter(module => !module.startsWith('.') && !module.startsWith('node:'))
         .map(module => module.replace(/^@pcikit\//, ''))
@@ -67,23 +80,23 @@ describe('the packages', () => {
     expect(strangers).toEqual([])
   })
 
-  it.each(packageNames)('%s declares what it imports, and nothing else', name => {
-    const manifest = JSON.parse(readFileSync(`${root}packages/${name}/package.json`, 'utf8')) as Record<string, object>
+  it.each(folders)('%s declares what it imports, and nothing else', folder => {
+    const manifest = JSON.parse(readFileSync(`${root}${folder}/package.json`, 'utf8')) as Record<string, object>
     const declared = Object.keys({ ...manifest['dependencies'], ...manifest['peerDependencies'] })
-    const imported = sourcesOf(name).flatMap(file => importsOf(file.text))
+    const imported = sourcesIn(folder).flatMap(file => importsOf(file.text))
       .filter(module => !module.startsWith('.') && !module.startsWith('node:'))
       .map(module => module.split('/').slice(0, module.startsWith('@') ? 2 : 1).join('/'))
     expect([...new Set(imported)].filter(module => !declared.includes(module))).toEqual([])
     // By its quoted name: the addon's loader is required, and the command's bundle imports what it leaves out.
-    const texts = sourcesOf(name).map(file => file.text)
-    if (name === 'cli') texts.push(readFileSync(`${root}scripts/bundle-command.mjs`, 'utf8'))
+    const texts = sourcesIn(folder).map(file => file.text)
+    if (folder === 'packages/cli') texts.push(readFileSync(`${root}scripts/bundle-command.mjs`, 'utf8'))
     const isNamed = (module: string) => texts.some(text => text.includes(`'${module}`))
     expect(Object.keys(manifest['dependencies'] ?? {}).filter(module => !isNamed(module))).toEqual([])
   })
 
-  it.each(packageNames)('%s has no file that nothing imports', name => {
-    const files = sourcesOf(name).map(file => file.path)
-    const manifest = JSON.parse(readFileSync(`${root}packages/${name}/package.json`, 'utf8')) as {
+  it.each(folders)('%s has no file that nothing imports', folder => {
+    const files = sourcesIn(folder).map(file => file.path)
+    const manifest = JSON.parse(readFileSync(`${root}${folder}/package.json`, 'utf8')) as {
       exports: Record<string, { default: string } | string>
       bin?: Record<string, string>
     }
@@ -91,10 +104,10 @@ describe('the packages', () => {
       .map(entry => typeof entry === 'string' ? entry : entry.default)
       // The command is published as one file, made of what its own entry imports.
       .map(entry => entry === './dist/pcikit.js' ? './dist/main.js' : entry)
-      .map(entry => join(`packages/${name}`, entry).replace('/dist/', '/src/').replace(/\.js$/, '.ts'))
+      .map(entry => join(folder, entry).replace('/dist/', '/src/').replace(/\.js$/, '.ts'))
     const reached = new Set(entries)
     for (const path of reached) {
-      const text = sourcesOf(name).find(file => file.path === path)?.text ?? ''
+      const text = sourcesIn(folder).find(file => file.path === path)?.text ?? ''
       for (const module of importsOf(text).filter(each => each.startsWith('.'))) {
         reached.add(join(dirname(path), module).replace(/\.js$/, '.ts'))
       }
@@ -104,8 +117,6 @@ describe('the packages', () => {
 })
 
 describe('the sources', () => {
-  const sources = packageNames.flatMap(name => sourcesOf(name))
-
   it.each(BANS)('never say $pattern', ({ pattern, instead, except }) => {
     const found = sources.filter(file => pattern.test(code(file.text)) && except?.test(file.path) !== true)
     expect(found.map(file => `${file.path}: use ${instead}`)).toEqual([])
@@ -119,10 +130,15 @@ describe('the sources', () => {
     const long = sources.filter(file => file.text.split('\n').length > FILE_LINES_MAX)
     expect(long.map(file => `${file.path}: ${file.text.split('\n').length} lines`)).toEqual([])
   })
+
+  it.each(exampleNames)(`of the example %s have less than ${EXAMPLE_LINES_MAX} lines together`, name => {
+    const lines = sourcesIn(`examples/${name}`).flatMap(file => file.text.trimEnd().split('\n'))
+    expect(lines.length).toBeLessThan(EXAMPLE_LINES_MAX)
+  })
 })
 
 describe('the tests', () => {
-  const tests = [...packageNames.map(name => `packages/${name}/test`), 'test'].flatMap(folder =>
+  const tests = [...folders.map(folder => `${folder}/test`), 'test'].flatMap(folder =>
     filesBelow(folder, /\.(test|fuzz)\.ts$/)
   )
 

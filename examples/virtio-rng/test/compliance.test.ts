@@ -1,0 +1,4 @@
+import { describeVirtioDevice } from '@pcikit/testkit/compliance'
+import { sampleEntropy, serveRng } from './served-rng.js'
+
+describeVirtioDevice('virtio-rng', { create: () => serveRng(), sample: () => sampleEntropy() })
