@@ -16,6 +16,9 @@ export const PackedDescriptor = struct('PackedDescriptor', 16, {
   flags: u16(14)
 })
 
+/** What both begin with: the buffer. */
+export const DescribedBuffer = struct('DescribedBuffer', 12, { addr: u64(0), len: u32(8) })
+
 /** Bytes of a descriptor of either kind. */
 export const DESCRIPTOR_BYTES = 16
 

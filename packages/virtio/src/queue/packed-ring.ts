@@ -20,8 +20,7 @@ const EVENT_OFFSET_MASK = 0x7fff
 const EVENT_WRAP_SHIFT = 15
 
 const LEN_OFFSET = PackedDescriptor.len.offset
-const WORD_OFFSET = PackedDescriptor.idAndFlags.offset
-const FLAGS_OFFSET = WORD_OFFSET + 2
+const FLAGS_OFFSET = PackedDescriptor.flags.offset
 /** Descriptors that are looked at in advance. */
 const SEEN_MAX = 32
 
@@ -151,7 +150,10 @@ export class PackedRing implements Ring {
     const event = this.#hasEventIndex ?
       EVENT_DESC << EVENT_SHIFT | this.#nextWrap << EVENT_WRAP_SHIFT | this.#next :
       EVENT_ENABLE << EVENT_SHIFT
-    return this.#deviceEvent.storeWord(0, event) ? RingOutcome.DONE : this.#trouble.missed(this.#deviceEvent)
+    if (!this.#deviceEvent.storeWord(0, event)) return this.#trouble.missed(this.#deviceEvent)
+    // What is peeked at next must not be older.
+    this.#ring.fence()
+    return RingOutcome.DONE
   }
 
   disarm (): boolean {
@@ -218,9 +220,9 @@ export class PackedRing implements Ring {
   }
 
   #lookByMessage (): RingOutcome {
-    const word = this.#ring.loadWord(this.#next * DESCRIPTOR_BYTES + WORD_OFFSET)
-    if (word < 0) return this.#trouble.missed(this.#ring)
-    if (!isAvailable(word >>> 16, this.#nextWrap)) return RingOutcome.NOTHING
+    const flags = this.#ring.loadHalf(this.#next * DESCRIPTOR_BYTES + FLAGS_OFFSET)
+    if (flags < 0) return this.#trouble.missed(this.#ring)
+    if (!isAvailable(flags, this.#nextWrap)) return RingOutcome.NOTHING
     this.#ring.forgetBlocks()
     this.#seen = 1
     return RingOutcome.DONE
@@ -234,7 +236,7 @@ export class PackedRing implements Ring {
     for (let count = 1; count <= room; count++) {
       if (!ring.locate(index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES)) return this.#trouble.missed(ring)
       const { view, position } = ring
-      const word = PackedDescriptor.idAndFlags.get(view, position)
+      const flags = PackedDescriptor.flags.get(view, position)
       record.id = PackedDescriptor.id.get(view, position)
       record.descriptorCount = count
       if ((flags & DescriptorFlag.INDIRECT) !== 0) {

@@ -25,8 +25,8 @@ export class RingArea {
   readonly #window: DmaWindow
   /** An atomic access to it keeps the plain ones around it in order. */
   readonly #fence = new Int32Array(1)
-  #words = new Uint32Array(0)
-  #halves = new Uint16Array(0)
+  #words: Uint32Array = new Uint32Array(0)
+  #halves: Uint16Array = new Uint16Array(0)
   #errand: (() => Promise<DmaFault>) | undefined = undefined
   /** Answers: blocks as they were when they were asked for … */
   readonly #blocks = new Map<number, DataView>()
@@ -66,6 +66,17 @@ export class RingArea {
     const { position } = window
     if (!isElement(halves, position, 1)) return this.#fenced(window.view.getUint16(position, true))
     return Atomics.load(halves, position >>> 1)
+  }
+
+  /** What is at an even offset, in 16 bits. Before it means anything a {@link fence} is due. -1: see `loadHalf`. */
+  peekHalf (offset: number): number {
+    const window = this.#window
+    return window.locate(offset, 2) ? window.view.getUint16(window.position, true) : -1
+  }
+
+  /** What is read or written later is so after what was before. */
+  fence (): void {
+    this.#fenced(0)
   }
 
   /** What is at a multiple of 4 now, in 32 bits. Whatever is read later is read after it. -1: see `fault`. */
