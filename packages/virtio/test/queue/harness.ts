@@ -1,5 +1,5 @@
 import { DmaFault, FaultPolicy, silentLogger } from '@pcikit/core'
-import type { DmaPort , DmaAccess} from '@pcikit/core'
+import type { DmaPort, DmaAccess } from '@pcikit/core'
 import { duplicateDescriptor } from '@pcikit/native'
 import { FakeDmaManager, GuestMemory, Virtqueue } from '@pcikit/testkit'
 import type { DmaClient, QueueFeatures, RegionPlacement } from '@pcikit/testkit'
