@@ -135,7 +135,6 @@ function createModel ({ dma, backend }: RigMemory): VirtioBlkModel {
     fail,
     features: new FeatureSet(),
     late: new LateRanges<BlockRequest>(),
-    copies: false,
     id: new Uint8Array(20),
     lifetime: undefined
   })
