@@ -33,6 +33,8 @@ export interface StatusByteParts {
 export class StatusBytes {
   readonly #parts: StatusByteParts
   readonly #mapped: Subscription
+  /** Writes never fault. While bus mastering is off they would vanish, and the chain be given back when it is on. */
+  readonly #isDropping: boolean
   #waiting: Waiting[] = []
   #retry: NodeJS.Immediate | undefined = undefined
   #grace: NodeJS.Timeout | undefined = undefined
@@ -40,6 +42,7 @@ export class StatusBytes {
 
   constructor (parts: StatusByteParts) {
     this.#parts = parts
+    this.#isDropping = parts.faultPolicy === FaultPolicy.DROP
     this.#mapped = parts.dma.onMap(() => this.#memoryCame())
   }
 
@@ -52,6 +55,10 @@ export class StatusBytes {
   tell (chain: VirtqueueChain, status: BlkStatus, written: number): void {
     if (!chain.isLive || !this.#isOpen) {
       chain.complete(0)
+      return
+    }
+    if (this.#isDropping && !this.#parts.dma.isBusMaster) {
+      this.#wait({ chain, status, written })
       return
     }
     const { writable } = chain
