@@ -104,6 +104,17 @@ describe('StatusBytes', () => {
     expect([chain.status, chain.written]).toEqual([0, 9])
   })
 
+  it('loses no status while bus mastering is off and writes vanish', () => {
+    const { bytes, space } = build('drop')
+    const chain = new FakeChain({ writableBytes: 9 })
+    space.isBusMaster = false
+    bytes.tell(chain, BlkStatus.OK, 8)
+    expect([chain.status, chain.written]).toEqual([0xcc, undefined])
+    space.isBusMaster = true
+    bringBack(chain, space)
+    expect([chain.status, chain.written]).toEqual([0, 9])
+  })
+
   it('runs no time while the client is gone', () => {
     const { bytes, failures } = build()
     bytes.tell(awayChain(), BlkStatus.OK, 8)
