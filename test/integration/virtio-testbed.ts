@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import virtioBlk from '@pcikit/device-virtio-blk'
 import { VirtioBlkDriver, VirtioBlkRequest, VirtioBlkStatus, VirtioGuest } from '@pcikit/testkit'
 import type { VirtioGuestOptions, VirtioSample } from '@pcikit/testkit'
-import { serveDevice } from './testbed.js'
+import { CommandProcess } from '../command-process.js'
+import type { DeviceProcess } from './device-process.js'
+import { createFolder, serveDevice } from './testbed.js'
 import type { Cleanup, Served } from './testbed.js'
 
 /** Minutes: what waits for memory must not give up before it is back, on a slow machine either. */
@@ -43,6 +46,20 @@ export function sampleRead (): VirtioSample {
       if (answer.at(-1) !== VirtioBlkStatus.OK) throw new Error(`The status is ${answer.at(-1)}.`)
       if (answer.some(byte => byte !== 0)) throw new Error('The sectors are not zero.')
       if (written !== 1025) throw new Error(`The device says that it wrote ${written} of 1025 bytes.`)
+    }
+  }
+}
+
+/** Starts `pcikit run virtio-blk` on a socket of its own and waits until it serves. The process ends with the test. */
+export async function startVirtioBlk (cleanup: Cleanup, words: readonly string[]): Promise<DeviceProcess> {
+  const path = join(createFolder(cleanup), 'device.sock')
+  const command = await CommandProcess.serve(['run', 'virtio-blk', '--socket', path, ...words])
+  cleanup.add(command, each => each[Symbol.asyncDispose]())
+  return {
+    pid: command.pid,
+    path,
+    get isRunning () {
+      return command.isRunning
     }
   }
 }

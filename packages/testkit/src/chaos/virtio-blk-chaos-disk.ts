@@ -15,13 +15,14 @@ export interface VirtioBlkChaosDiskOptions {
   readonly pci: PciDriver
   /** Queues, 2 unless given. */
   readonly queueCount?: number
+  /** Entries of a queue, 256 unless given. From 512 on they span pages, which may end up in different regions. */
+  readonly queueEntries?: number
   /** Features that are never negotiated. */
   readonly without?: readonly number[]
 }
 
 const STATUS_RESET = 'device_status = 0'
-/** Entries of a queue: a table of them spans two pages, which may end up in different regions. */
-const QUEUE_ENTRIES = 512
+const QUEUE_ENTRIES = 256
 /** Each is negotiated in three starts of four. */
 const FICKLE: readonly number[] = [
   VirtioFeature.RING_PACKED,
@@ -63,13 +64,13 @@ export class VirtioBlkChaosDisk implements ChaosDisk {
   }
 
   async start (random: ChaosRandom): Promise<void> {
-    const { driver, pci, queueCount = 2, without = [] } = this.#options
+    const { driver, pci, queueCount = 2, queueEntries = QUEUE_ENTRIES, without = [] } = this.#options
     await pci.enable()
     const refused = FICKLE.filter(() => random.chance(0.25))
     const queues = await driver.start({
       features: { without: [...without, ...refused] },
       queues: queueCount,
-      size: QUEUE_ENTRIES
+      size: queueEntries
     })
     const canBeIndirect = driver.has(VirtioFeature.INDIRECT_DESC)
     const hasZeroes = driver.has(VirtioBlkFeature.WRITE_ZEROES)

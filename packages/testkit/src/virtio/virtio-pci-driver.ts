@@ -166,10 +166,12 @@ export class VirtioPciDriver {
     return created
   }
 
-  /** Sets a queue up in memory, zeroed, and enables it. */
+  /** Sets a queue up in memory, zeroed, and enables it. Throws RangeError where it has not so many entries. */
   async createQueue (options: CreateQueueOptions): Promise<Virtqueue> {
     const { index } = options
-    const size = options.size ?? Math.min(QUEUE_SIZE, await this.common.readQueue(index, CommonCfg.queueSize))
+    const sizeMax = await this.common.readQueue(index, CommonCfg.queueSize)
+    const size = options.size ?? Math.min(QUEUE_SIZE, sizeMax)
+    if (size > sizeMax) throw new RangeError(`Queue ${index} has ${sizeMax} entries at most, not ${size}.`)
     const isPacked = this.#features.has(VirtioFeature.RING_PACKED)
     const place = options.place ?? this.#placeFor(index, size, isPacked)
     this.#clear(place, size, isPacked)
