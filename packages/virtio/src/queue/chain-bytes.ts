@@ -21,7 +21,8 @@ export class ChainBytes implements ChainPart {
   readonly #access: DmaAccess
   readonly #owner: ChainOwner
   #count = 0
-  #iovas = new Float64Array(CAPACITY_MIN)
+  /** For each descriptor its address, less its place in the run: what a place in the run is added to. */
+  #bases = new Float64Array(CAPACITY_MIN)
   /** Where each descriptor ends in the run of bytes. */
   #ends = new Float64Array(CAPACITY_MIN)
 
@@ -46,9 +47,9 @@ export class ChainBytes implements ChainPart {
     const byteLength = DescribedBuffer.len.get(view, base)
     if (byteLength === 0) return
     const index = this.#count++
-    if (index === this.#iovas.length) this.#grow()
+    if (index === this.#bases.length) this.#grow()
+    this.#bases[index] = DescribedBuffer.addr.get(view, base) - this.byteLength
     this.byteLength += byteLength
-    this.#iovas[index] = DescribedBuffer.addr.get(view, base)
     this.#ends[index] = this.byteLength
   }
 
@@ -61,7 +62,7 @@ export class ChainBytes implements ChainPart {
     let index = this.#indexOf(offset)
     for (let at = offset; at < end; index++) {
       const stop = Math.min(end, this.#ends[index]!)
-      const fault = lease.append(this.#iovaAt(index, at), stop - at)
+      const fault = lease.append(this.#bases[index]! + at, stop - at)
       if (fault !== DmaFault.NONE) return this.#note(fault)
       at = stop
     }
@@ -81,7 +82,7 @@ export class ChainBytes implements ChainPart {
     assert(this.#access === DmaAccess.READ, 'a device reads what is readable')
     const index = this.#indexWithin(offset, target.length)
     if (index < 0) return this.#copyApart(offset, target)
-    const fault = this.#dma.read(this.#iovaAt(index, offset), target)
+    const fault = this.#dma.read(this.#bases[index]! + offset, target)
     return fault === DmaFault.NONE ? fault : this.#ended(fault)
   }
 
@@ -89,7 +90,7 @@ export class ChainBytes implements ChainPart {
     assert(this.#access === DmaAccess.WRITE, 'a device writes what is writable')
     const index = this.#indexWithin(offset, source.length)
     if (index < 0) return this.#copyApart(offset, source)
-    const fault = this.#dma.write(this.#iovaAt(index, offset), source)
+    const fault = this.#dma.write(this.#bases[index]! + offset, source)
     return fault === DmaFault.NONE ? fault : this.#ended(fault)
   }
 
@@ -120,7 +121,7 @@ export class ChainBytes implements ChainPart {
     let from = done
     for (let index = first; from < local.length; index++) {
       const slice = local.subarray(from, from + this.#ends[index]! - at)
-      const fault = this.#transfer(this.#iovaAt(index, at), slice)
+      const fault = this.#transfer(this.#bases[index]! + at, slice)
       at += slice.length
       from += slice.length
       if (typeof fault !== 'number') return this.#copyRest(fault, index + 1, at, local, from)
@@ -159,11 +160,6 @@ export class ChainBytes implements ChainPart {
     assert(isInside, 'a device stays inside of the buffers it was given')
   }
 
-  /** The address of byte `offset`, which lies in descriptor `index`. */
-  #iovaAt (index: number, offset: number): number {
-    return this.#iovas[index]! + (index === 0 ? offset : offset - this.#ends[index - 1]!)
-  }
-
   /** The descriptor that byte `offset` lies in. */
   #indexOf (offset: number): number {
     let low = 0
@@ -177,11 +173,11 @@ export class ChainBytes implements ChainPart {
   }
 
   #grow (): void {
-    const iovas = new Float64Array(this.#iovas.length * 2)
-    const ends = new Float64Array(iovas.length)
-    iovas.set(this.#iovas)
+    const bases = new Float64Array(this.#bases.length * 2)
+    const ends = new Float64Array(bases.length)
+    bases.set(this.#bases)
     ends.set(this.#ends)
-    this.#iovas = iovas
+    this.#bases = bases
     this.#ends = ends
   }
 }

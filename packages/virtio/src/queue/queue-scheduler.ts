@@ -1,6 +1,7 @@
 import { DmaFault } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
 import { QueueList } from './queue-list.js'
+import { QueueWatch } from './queue-watch.js'
 import type { Ring } from './ring.js'
 import { RingOutcome } from './ring.js'
 import type { Virtqueue } from './virtqueue.js'
@@ -11,10 +12,6 @@ const BATCH_CHAINS = 32
 const TURN_CHAINS = 256
 /** … and how long rounds after the first may take, for buffers can be large and an unmap must not wait for long. */
 const TURN_MS = 0.5
-/** How much longer than its driver took last a queue is looked at. */
-const PATIENCE = 1.5
-/** A queue is looked at for so long at least, or not at all. */
-const WATCH_MIN_MS = 0.005
 /** A queue that is polled is looked at by so many scans after its last work, one after the other. */
 const HEAT_SCANS = 1024
 
@@ -52,8 +49,7 @@ export class QueueScheduler {
   readonly #ports: SchedulerPorts
   #listed = new QueueList()
   #spare = new QueueList()
-  #watched = new QueueList()
-  #unwatched = new QueueList()
+  readonly #watch: QueueWatch
   readonly #publishable = new QueueList()
   readonly #noticeable = new QueueList()
   readonly #stalled: Virtqueue[] = []
@@ -65,6 +61,7 @@ export class QueueScheduler {
 
   constructor (ports: SchedulerPorts) {
     this.#ports = ports
+    this.#watch = new QueueWatch(ports.watchMs, queue => this.list(queue))
   }
 
   /** A queue that waits for memory, apart from bus mastering, if there is any. */
@@ -83,10 +80,10 @@ export class QueueScheduler {
     this.#isRunning = false
   }
 
-  /** The driver notified. It is looked at from now on after its work if that would have seen it; less so if not. */
+  /** The driver notified. */
   rung (queue: Virtqueue): void {
     queue.isRung = true
-    if (queue.isArmed && !queue.isListed && !queue.isWatched) this.#learn(queue)
+    if (queue.isArmed && !queue.isListed && !queue.isWatched) this.#watch.learn(queue)
     this.list(queue)
   }
 
@@ -133,10 +130,10 @@ export class QueueScheduler {
 
   /** Forgets every queue: they were disabled. */
   reset (queues: readonly Virtqueue[]): void {
-    for (const list of [this.#listed, this.#watched, this.#publishable, this.#noticeable]) list.clear()
+    for (const list of [this.#listed, this.#publishable, this.#noticeable]) list.clear()
+    this.#watch.clear()
     this.#stalled.length = 0
     this.#spare = new QueueList()
-    this.#unwatched = new QueueList()
     for (const queue of queues) {
       queue.isListed =
         queue.isWatched =
@@ -166,12 +163,12 @@ export class QueueScheduler {
 
   get #hasWork (): boolean {
     return this.#listed.count > 0 || this.#publishable.count > 0 || this.#noticeable.count > 0 ||
-      this.#watched.count > 0
+      this.#watch.isWatching
   }
 
   #turn (): number {
     if (!this.#ports.isPolled) this.#nowMs = performance.now()
-    this.#lookAtWatched()
+    this.#watch.lookAll()
     let worked = this.#serveRound()
     if (this.#listed.count > 0) {
       this.#nowMs = performance.now()
@@ -194,21 +191,8 @@ export class QueueScheduler {
   #serveRound (): number {
     const served = this.#serveListed()
     const published = this.#publish()
-    if (served > 0) this.#lookAtWatched()
+    if (served > 0) this.#watch.lookAll()
     return served + published
-  }
-
-  #lookAtWatched (): void {
-    const queues = this.#watched
-    if (queues.count === 0) return
-    this.#watched = this.#unwatched
-    for (let index = 0; index < queues.count; index++) {
-      const queue = queues.at(index)
-      queue.isWatched = false
-      this.list(queue)
-    }
-    queues.clear()
-    this.#unwatched = queues
   }
 
   #serveListed (): number {
@@ -272,11 +256,7 @@ export class QueueScheduler {
       return true
     }
     if (queue.isArmed || this.#ports.isPolled) return false
-    if (this.#nowMs - queue.busyAtMs < queue.watchMs) {
-      queue.isWatched = true
-      this.#watched.push(queue)
-      return false
-    }
+    if (this.#watch.keep(queue, this.#nowMs)) return false
     const outcome = ring.arm()
     queue.isArmed = outcome === RingOutcome.DONE
     if (!queue.isArmed) this.#stuck(queue, ring, outcome, Duty.SERVE)
@@ -387,12 +367,6 @@ export class QueueScheduler {
     queue.isNoticeDue = false
     // Where the driver's wish cannot be seen, one interrupt too many is harmless and one too few is not.
     if (outcome === RingOutcome.DONE || outcome === RingOutcome.FAULT) this.#ports.interrupt(queue.queueIndex)
-  }
-
-  #learn (queue: Virtqueue): void {
-    const gapMs = (performance.now() - queue.busyAtMs) * PATIENCE
-    if (gapMs <= this.#ports.watchMs) queue.watchMs = Math.max(queue.watchMs, gapMs)
-    else queue.watchMs = queue.watchMs > WATCH_MIN_MS ? queue.watchMs / 2 : 0
   }
 
   #schedule (): void {
