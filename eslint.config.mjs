@@ -23,7 +23,7 @@ export default tseslint.config(
     }
   },
   {
-    files: ['**/test/**/*.ts', '**/bench/**/*.ts', 'vitest.config.ts'],
+    files: ['**/test/**/*.ts', '**/bench/**/*.ts', '**/vitest.config.ts'],
     languageOptions: { parserOptions: { projectService: false, project: './tsconfig.tests.json' } }
   },
   {

@@ -15,7 +15,12 @@ const alias = [
 ]
 
 /** Those of packages, and of packages as others would write them. */
-const unitTests = ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/*.test.ts']
+const unitTests = [
+  'packages/*/test/**/*.test.ts',
+  'packages/*/template/test/*.test.ts',
+  'examples/*/test/**/*.test.ts',
+  'test/*.test.ts'
+]
 
 interface ProjectOptions {
   readonly testTimeout?: number
@@ -48,9 +53,10 @@ export default defineConfig({
           exclude: ['**/compliance.test.ts', '**/node_modules/**']
         }
       },
-      project('compliance', ['{packages,examples}/*/test/**/compliance.test.ts']),
+      project('compliance', ['{packages,examples}/*/{test,template/test}/**/compliance.test.ts']),
       project('fuzz', ['packages/*/test/**/*.fuzz.ts'], { testTimeout: 180_000 }),
       project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000, globalSetup: command }),
+      project('packages', ['test/packages/**/*.test.ts'], { testTimeout: 300_000 }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
       {
         resolve: { alias },
@@ -60,7 +66,11 @@ export default defineConfig({
           benchmark: { include: ['packages/*/bench/**/*.bench.ts', 'bench/**/*.bench.ts'] }
         }
       },
-      project('vm', ['test/vm/**/*.test.ts'], { testTimeout: 600_000, serial: true, globalSetup: command })
+      project('vm', ['test/vm/**/*.test.ts', 'packages/*/template/test/vm/*.test.ts'], {
+        testTimeout: 600_000,
+        serial: true,
+        globalSetup: command
+      })
     ]
   }
 })

@@ -19,7 +19,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'cli': [
     ...['core', 'core/host', 'block', 'device-nvme', 'device-virtio-blk', 'dma', 'native', 'pci', 'transport-socket'],
     ...['commander', 'pino', 'pino-pretty', 'reflect-metadata', 'yaml', 'zod']
-  ]
+  ],
+  'create-pcikit-device': []
 }
 
 /** What examples may import: what is published, as anybody may. */
