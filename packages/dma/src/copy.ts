@@ -6,33 +6,26 @@ import type { Chunk } from './mapped-pages.js'
 /** Up to here a loop is faster than the two calls it takes to copy a part of an array. */
 const LOOP_BYTES_MAX = 64
 
-/**
- * Copies guest memory into `target`, or nothing at all if a part cannot be read. The frequent case is short, so that it
- * becomes a part of its callers: an address that is an argument of a call is an object.
- */
-export function copyFromGuest (memory: GuestMemory, iova: number, target: Uint8Array): DmaFault | Promise<DmaFault> {
+/** Copies guest memory at its `place` into `target`, or nothing at all if a part cannot be read. */
+export function copyFromGuest (memory: GuestMemory, target: Uint8Array): DmaFault | Promise<DmaFault> {
   const count = target.byteLength
-  const chunk = memory.chunkOf(iova, count, DmaAccess.READ)
-  if (chunk === undefined) return copyPieces(memory, iova, target, DmaAccess.READ)
-  copyBytes(chunk.bytes, (iova - chunk.iova) | 0, target, 0, count)
-  return memory.files.canShrink ? settle(memory, iova, iova + count, DmaAccess.READ) : DmaFault.NONE
+  const chunk = memory.chunkOf(count, DmaAccess.READ)
+  if (chunk === undefined) return copyPieces(memory, target, DmaAccess.READ)
+  copyBytes(chunk.bytes, (memory.place - chunk.iova) | 0, target, 0, count)
+  return memory.files.canShrink ? settle(memory, count, DmaAccess.READ) : DmaFault.NONE
 }
 
-/** Copies `source` into guest memory, or nothing at all if a part cannot be written. */
-export function copyToGuest (memory: GuestMemory, iova: number, source: Uint8Array): DmaFault | Promise<DmaFault> {
+/** Copies `source` into guest memory at its `place`, or nothing at all if a part cannot be written. */
+export function copyToGuest (memory: GuestMemory, source: Uint8Array): DmaFault | Promise<DmaFault> {
   const count = source.byteLength
-  const chunk = memory.chunkOf(iova, count, DmaAccess.WRITE)
-  if (chunk === undefined) return copyPieces(memory, iova, source, DmaAccess.WRITE)
-  copyBytes(source, 0, chunk.bytes, (iova - chunk.iova) | 0, count)
-  return memory.files.canShrink ? settle(memory, iova, iova + count, DmaAccess.WRITE) : DmaFault.NONE
+  const chunk = memory.chunkOf(count, DmaAccess.WRITE)
+  if (chunk === undefined) return copyPieces(memory, source, DmaAccess.WRITE)
+  copyBytes(source, 0, chunk.bytes, (memory.place - chunk.iova) | 0, count)
+  return memory.files.canShrink ? settle(memory, count, DmaAccess.WRITE) : DmaFault.NONE
 }
 
-function copyPieces (
-  memory: GuestMemory,
-  iova: number,
-  local: Uint8Array,
-  access: DmaAccess
-): DmaFault | Promise<DmaFault> {
+function copyPieces (memory: GuestMemory, local: Uint8Array, access: DmaAccess): DmaFault | Promise<DmaFault> {
+  const iova = memory.place
   const end = iova + local.byteLength
   const refusal = memory.refusal(iova, local.byteLength)
   if (refusal !== DmaFault.NONE) return fail(memory, refusal, iova, end, access)
@@ -55,7 +48,7 @@ function copyPieces (
     copyPiece(chunk, at, local, at - iova, count, access)
     at += count
   }
-  return messages === undefined ? settle(memory, iova, end, access) : message(memory, messages, access)
+  return messages === undefined ? settle(memory, local.byteLength, access) : message(memory, messages, access)
 }
 
 function copyPiece (
@@ -79,9 +72,11 @@ function copyBytes (source: Uint8Array, from: number, target: Uint8Array, to: nu
 }
 
 /** A file may have become shorter under the copy. */
-function settle (memory: GuestMemory, iova: number, end: number, access: DmaAccess): DmaFault {
+function settle (memory: GuestMemory, byteLength: number, access: DmaAccess): DmaFault {
   if (!memory.files.canShrink) return DmaFault.NONE
   memory.inspectFilesAfterFault()
+  const iova = memory.place
+  const end = iova + byteLength
   const until = memory.reachableUntil(iova, end, access)
   return until < end ? fail(memory, memory.fault, until, end, access) : DmaFault.NONE
 }

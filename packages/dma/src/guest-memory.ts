@@ -23,6 +23,11 @@ export class GuestMemory {
   readonly faults: FaultLog
   readonly messages: ClientMessages
   isBusMaster = false
+  /**
+   * Where the next range begins that is copied or looked for. An address is too large for a small integer, so that as
+   * an argument of a call it is an object, and a million commands leave millions of them. As a field it is not.
+   */
+  place = 0
   /** Why the last `reach` or `chunkAt` found nothing. */
   fault: DmaFault = DmaFault.NONE
   readonly #logger: Logger
@@ -47,10 +52,11 @@ export class GuestMemory {
   }
 
   /**
-   * The arrays over a whole range in the frequent case, in which it lies in one chunk that is mapped already. Otherwise
-   * undefined, which means nothing: whoever asks looks piece by piece.
+   * The arrays over a whole range, from `place` on, in the frequent case, in which it lies in one chunk that is mapped
+   * already. Otherwise undefined, which means nothing: whoever asks looks piece by piece.
    */
-  chunkOf (iova: number, byteLength: number, access: DmaAccess): Chunk | undefined {
+  chunkOf (byteLength: number, access: DmaAccess): Chunk | undefined {
+    const iova = this.place
     const last = this.#lastChunk
     const isLast = last !== undefined && iova >= last.iova && iova < last.limit && last.pages.isLive
     const chunk = isLast ? last : this.#findChunk(iova)

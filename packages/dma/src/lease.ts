@@ -74,11 +74,19 @@ export class MappedLease implements DmaLease, InUse {
   }
 
   append (iova: number, byteLength: number): DmaFault {
+    // Short enough to become a part of every caller: see `GuestMemory.place`.
+    this.#memory.place = iova
+    return this.appendPlace(byteLength)
+  }
+
+  /** Adds a range that begins at the `place` of guest memory. */
+  appendPlace (byteLength: number): DmaFault {
     assert(this.isOpen, 'A range was appended to a lease that is not open')
-    const chunk = this.#memory.chunkOf(iova, byteLength, this.access)
-    if (chunk === undefined) return this.#search(iova, byteLength)
+    const { place } = this.#memory
+    const chunk = this.#memory.chunkOf(byteLength, this.access)
+    if (chunk === undefined) return this.#search(place, byteLength)
     // Both are at most a chunk. As integers they keep the arrays small, and the call leaves no number behind.
-    this.#appendMapped(chunk, (iova - chunk.iova) | 0, byteLength | 0)
+    this.#appendMapped(chunk, (place - chunk.iova) | 0, byteLength | 0)
     this.byteLength += byteLength
     return DmaFault.NONE
   }
