@@ -1,6 +1,5 @@
-import { DmaFault } from '@pcikit/core'
+import { DmaFault, WorkList } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
-import { QueueList } from './queue-list.js'
 import { QueueWatch } from './queue-watch.js'
 import type { Ring } from './ring.js'
 import { RingOutcome } from './ring.js'
@@ -47,11 +46,11 @@ export interface SchedulerPorts {
  */
 export class QueueScheduler {
   readonly #ports: SchedulerPorts
-  #listed = new QueueList()
-  #spare = new QueueList()
+  #listed = new WorkList<Virtqueue>()
+  #spare = new WorkList<Virtqueue>()
   readonly #watch: QueueWatch
-  readonly #publishable = new QueueList()
-  readonly #noticeable = new QueueList()
+  readonly #publishable = new WorkList<Virtqueue>()
+  readonly #noticeable = new WorkList<Virtqueue>()
   readonly #stalled: Virtqueue[] = []
   /** How often memory came. What failed before that says nothing about now. */
   #arrivals = 0
@@ -93,7 +92,7 @@ export class QueueScheduler {
     queue.isServeDue = !queue.isServable
     if (queue.isServeDue) return
     queue.isListed = true
-    this.#listed.push(queue)
+    this.#listed.add(queue)
     this.#schedule()
   }
 
@@ -101,7 +100,7 @@ export class QueueScheduler {
   usedReady (queue: Virtqueue): void {
     if (queue.isPublishable) return
     queue.isPublishable = true
-    this.#publishable.push(queue)
+    this.#publishable.add(queue)
     this.#schedule()
   }
 
@@ -133,7 +132,7 @@ export class QueueScheduler {
     for (const list of [this.#listed, this.#publishable, this.#noticeable]) list.clear()
     this.#watch.clear()
     this.#stalled.length = 0
-    this.#spare = new QueueList()
+    this.#spare = new WorkList<Virtqueue>()
     for (const queue of queues) {
       queue.isListed =
         queue.isWatched =
@@ -306,7 +305,7 @@ export class QueueScheduler {
     this.forget(queue)
     this.list(queue)
     if (queue.used.readyCount > 0) this.usedReady(queue)
-    if (queue.isNoticeDue) this.#noticeable.push(queue)
+    if (queue.isNoticeDue) this.#noticeable.add(queue)
   }
 
   #publish (): number {
@@ -339,7 +338,7 @@ export class QueueScheduler {
   #published (queue: Virtqueue, ring: Ring): void {
     if (!queue.isNoticeDue) {
       queue.isNoticeDue = true
-      this.#noticeable.push(queue)
+      this.#noticeable.add(queue)
     }
     if (this.#ports.isPolled) return
     queue.busyAtMs = this.#nowMs

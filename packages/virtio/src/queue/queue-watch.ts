@@ -1,4 +1,4 @@
-import { QueueList } from './queue-list.js'
+import { WorkList } from '@pcikit/core'
 import type { Virtqueue } from './virtqueue.js'
 
 /** How much longer than its driver took last a queue is looked at. */
@@ -13,8 +13,8 @@ const WATCH_MIN_MS = 0.005
 export class QueueWatch {
   readonly #watchMs: number
   readonly #look: (queue: Virtqueue) => void
-  #watched = new QueueList()
-  #spare = new QueueList()
+  #watched = new WorkList<Virtqueue>()
+  #spare = new WorkList<Virtqueue>()
 
   /** @param look looks at a queue, which is not watched any more */
   constructor (watchMs: number, look: (queue: Virtqueue) => void) {
@@ -37,7 +37,7 @@ export class QueueWatch {
   keep (queue: Virtqueue, nowMs: number): boolean {
     if (nowMs - queue.busyAtMs >= queue.watchMs) return false
     queue.isWatched = true
-    this.#watched.push(queue)
+    this.#watched.add(queue)
     return true
   }
 
@@ -57,6 +57,6 @@ export class QueueWatch {
 
   clear (): void {
     this.#watched.clear()
-    this.#spare = new QueueList()
+    this.#spare = new WorkList<Virtqueue>()
   }
 }

@@ -185,7 +185,7 @@ export class DeviceState {
     return this.#reset === undefined ? undefined : this.#awaitReset(this.#reset)
   }
 
-  /** Nothing is served until a client notifies, or memory comes. Registers keep their values. */
+  /** Nothing is served until a client notifies or resets. Registers keep their values. */
   clientGone (): void {
     if (!this.#isClosed) this.#engine.suspend()
   }
