@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
 import type { DeviceProcess } from './device-process.js'
-import { checkFileSystem, findDisk, makeFileSystem, verifyWithFio } from './disk-scenarios.js'
+import { checkFileSystem, findDisk, makeFileSystem, verifyWithFio, waitForDisk } from './disk-scenarios.js'
 import { deviceProperties, readRecord, startRecordedDevice } from './recorded-device.js'
 
 const vm = await ensureVm()
@@ -33,11 +33,15 @@ describe.each([
     })
     await guest.ready()
     for (const serial of serials) {
+      await waitForDisk(guest, serial)
       const disk = await findDisk(guest, serial)
       expect(await guest.check(`cat /sys/bus/pci/devices/${disk.address}/iommu_group/type`)).toBe('DMA\n')
       await verifyWithFio(guest, disk, 1)
       const digest = await makeFileSystem(guest, disk)
       await checkFileSystem(guest, disk, digest)
+      // Powering off, Linux leaves the queues of virtio devices as they are and takes the IOMMU away, with other memory
+      // where the queues are.
+      await guest.check(`echo ${disk.address} >/sys/bus/pci/devices/${disk.address}/driver/unbind`)
     }
     expect(await guest.powerOff()).toMatchObject({ status: 0 })
 
