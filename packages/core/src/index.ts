@@ -86,3 +86,4 @@ export {
 } from './tokens.js'
 export type { BusMasterSwitch, SharedMemory, SharedMemoryFactory } from './tokens.js'
 export { WorkList } from './work-list.js'
+export { endsWithin } from './ends-within.js'

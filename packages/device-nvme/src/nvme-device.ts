@@ -1,6 +1,6 @@
 import { openBlockBackend, watchSize } from '@pcikit/block'
 import type { BlockBackend } from '@pcikit/block'
-import { PcikitError } from '@pcikit/core'
+import { endsWithin, PcikitError } from '@pcikit/core'
 import type {
   BusMasterSwitch,
   Device,
@@ -17,7 +17,6 @@ import { createPciFunction, deviceSerialNumber, pciExpress, powerManagement, wor
 import type { DescribedPciFunction, PciDescription } from '@pcikit/pci'
 import { CLOSE_STEP_MS, NvmeController } from './controller.js'
 import { DOORBELL_FILE_BYTES, DOORBELL_PAGE_BYTES, DoorbellPage } from './doorbell-page.js'
-import { endsWithin } from './ends-within.js'
 import { Namespace, Namespaces } from './namespace.js'
 import { msiVectorCount, msixVectorCount } from './options.js'
 import type { NvmeOptions } from './options.js'

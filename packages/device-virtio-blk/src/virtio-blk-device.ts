@@ -1,6 +1,6 @@
 import { LateRanges, openBlockBackend, watchSize } from '@pcikit/block'
 import type { BlockBackend } from '@pcikit/block'
-import { assert } from '@pcikit/core'
+import { assert, endsWithin } from '@pcikit/core'
 import type {
   BusMasterSwitch,
   Device,
@@ -182,15 +182,9 @@ export class VirtioBlkDevice implements Device {
 
   /** Waits for a step of closing, but not for ever. */
   async #within (step: () => Promise<void>, failures: unknown[]): Promise<void> {
-    let timer: NodeJS.Timeout | undefined = undefined
-    const expired = new Promise<void>(resolve => {
-      timer = setTimeout(() => {
-        this.#services.logger.error({}, 'the back end is stuck; what was written last may be lost')
-        resolve()
-      }, CLOSE_STEP_MS)
-    })
-    await Promise.race([step().catch((error: unknown) => void failures.push(error)), expired])
-    clearTimeout(timer)
+    const work = step().catch((error: unknown) => failures.push(error))
+    if (await endsWithin(work, CLOSE_STEP_MS)) return
+    this.#services.logger.error({}, 'the back end is stuck; what was written last may be lost')
   }
 }
 

@@ -5,6 +5,14 @@ import { PcikitError } from '../errors.js'
 import type { Provider } from '../plugin.js'
 import type { Token } from '../token.js'
 
+/** Builds what a provider provides, in a container: for those that wrap the provider of somebody else. */
+export function buildProvided<T> (container: DependencyContainer, provider: Provider<T>): T {
+  if ('useFactory' in provider) return provider.useFactory(container)
+  // The plugin's copy of tsyringe may be another one: what @inject() noted is on the class, where every copy sees it.
+  if (typeof provider.useClass === 'function') injectable()(provider.useClass)
+  return container.resolve<T>(provider.useClass)
+}
+
 interface Closer {
   readonly what: string
   readonly close: () => void | Promise<void>
@@ -73,11 +81,8 @@ export class Scope {
   /** Builds a service. What it injects is looked up here first, then in the parents. */
   build<T> (what: string, provider: Provider<T>): T {
     this.#assertOpen()
-    if ('useFactory' in provider) return provider.useFactory(this.#container)
-    // The plugin's copy of tsyringe may be another one: what @inject() noted is on the class, where every copy sees it.
-    if (typeof provider.useClass === 'function') injectable()(provider.useClass)
     try {
-      return this.#container.resolve<T>(provider.useClass)
+      return buildProvided(this.#container, provider)
     } catch (error) {
       throw this.#explain(what, error)
     }

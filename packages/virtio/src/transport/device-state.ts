@@ -1,4 +1,4 @@
-import { AssertionError } from '@pcikit/core'
+import { AssertionError, endsWithin } from '@pcikit/core'
 import type { DmaSpace, Logger } from '@pcikit/core'
 import type { VirtqueueChain } from '../chain.js'
 import type { VirtioModel } from '../device-model.js'
@@ -8,7 +8,6 @@ import { DeviceStatus } from './device-status.js'
 import { NO_VECTOR } from './interrupt-sender.js'
 import type { InterruptSender } from './interrupt-sender.js'
 import type { QueueSetup } from './queue-setup.js'
-import { withinTime } from './within-time.js'
 
 /** How long the answer to a reset is held back for drivers that do not wait for it. Clients wait for 5 s. */
 const RESET_ANSWER_MS = 2000
@@ -198,7 +197,7 @@ export class DeviceState {
     const { dma, logger } = this.#parts
     const isReset = this.#status === 0 ? undefined : this.#reset ?? this.#resetModel()
     await dma.drain()
-    if (!await withinTime(Promise.all([isReset, this.#engine.whenIdle()]), CLOSE_STEP_MS)) {
+    if (!await endsWithin(Promise.all([isReset, this.#engine.whenIdle()]), CLOSE_STEP_MS)) {
       logger.error({}, 'the device is stuck with buffers that its driver gave it; they are given up')
     }
     this.#engine.close()
@@ -277,7 +276,7 @@ export class DeviceState {
   }
 
   async #awaitReset (reset: Promise<void>): Promise<void> {
-    if (await withinTime(reset, RESET_ANSWER_MS)) return
+    if (await endsWithin(reset, RESET_ANSWER_MS)) return
     this.#parts.logger.error({}, 'the device is stuck in its reset; until that ends its status does not read as 0')
   }
 
