@@ -11,7 +11,7 @@ const command = fileURLToPath(new URL('test/bundled-command.ts', import.meta.url
 const alias = [
   { find: /^@pcikit\/([a-z-]+)$/, replacement: `${packages}/$1/src/index.ts` },
   { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/src/$2/index.ts` },
-  { find: /^pcikit-device-([a-z-]+)$/, replacement: `${examples}/$1/src/index.ts` }
+  { find: /^pcikit-(?:block|device)-([a-z0-9-]+)$/, replacement: `${examples}/$1/src/index.ts` }
 ]
 
 /** Those of packages, and of packages as others would write them. */
