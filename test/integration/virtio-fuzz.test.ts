@@ -52,9 +52,8 @@ describe('a device that gives up at the first fault', () => {
     const fail = async (): Promise<ChaosError> => {
       const { path } = await serveVirtioBlk(cleanup, { serial: SERIAL, faultPolicy: 'fatal' })
       const guest = { commandTimeoutMs: 1000 }
-      return fuzzVirtioDevice({ path, sample: getId, seed: 5, actionsMax: 500, guest }).catch((error: unknown) =>
-        error
-      ) as Promise<ChaosError>
+      const run = fuzzVirtioDevice({ path, sample: getId, seed: 5, actionsMax: 500, guest })
+      return run.catch((error: unknown) => error) as Promise<ChaosError>
     }
     const [first, second] = [await fail(), await fail()]
     const count = Math.min(first.actionCount, second.actionCount)

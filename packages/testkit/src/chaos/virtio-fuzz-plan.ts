@@ -78,7 +78,7 @@ export interface FuzzSurroundings {
   readonly pages: readonly number[]
 }
 
-/** Mostly what a good driver does, and rarely what none should: the same seed has the same actions in the same order. */
+/** Mostly what a good driver does, and rarely what none should: the same seed has the same actions, in one order. */
 export class VirtioFuzzPlan {
   readonly #random: ChaosRandom
   readonly #surroundings: FuzzSurroundings

@@ -68,8 +68,8 @@ const RESTART = 0.02
 /**
  * Drives a device with chains that are mostly valid and rarely broken, with memory that moves, and with resets in the
  * middle of it. Throws {@link ChaosError}, which tells how to replay it, when the device goes away, does not answer a
- * valid request rightly although nothing was broken since it was reset, does not work after a reset, or writes to memory
- * that it no longer has.
+ * valid request rightly although nothing was broken since it was reset, does not work after a reset, or writes to
+ * memory that it no longer has.
  */
 export async function fuzzVirtioDevice (options: VirtioFuzzOptions): Promise<VirtioFuzzReport> {
   const shared = options.byMessage !== true
