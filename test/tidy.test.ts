@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'virtio': ['core', 'wire', 'pci'],
   'device-nvme': ['core', 'wire', 'pci', 'block', 'tsyringe', 'zod'],
   'device-virtio-blk': ['core', 'wire', 'pci', 'virtio', 'block', 'tsyringe', 'zod'],
-  'testkit': ['core', 'wire', 'native', 'block', 'vitest'],
+  'testkit': ['core', 'core/host', 'wire', 'native', 'block', 'vitest'],
   'cli': [
     ...['core', 'core/host', 'block', 'device-nvme', 'device-virtio-blk', 'dma', 'native', 'pci', 'transport-socket'],
     ...['commander', 'pino', 'pino-pretty', 'reflect-metadata', 'yaml', 'zod']

@@ -20,8 +20,8 @@ export function readProcessUse (pid: number): ProcessUse {
 /** What a process holds more of than before, a line each. Mappings without a name may grow by `slack`. */
 export function findGrowth (before: ProcessUse, after: ProcessUse, slack: number): string[] {
   const grown = [
-    ...compare('descriptors', before.descriptors, after.descriptors),
-    ...compare('mappings', before.files, after.files)
+    ...findMore('descriptors', before.descriptors, after.descriptors),
+    ...findMore('mappings', before.files, after.files)
   ]
   const growth = after.mappingCount - before.mappingCount
   return growth > slack ? [...grown, `mappings: ${before.mappingCount} before, ${after.mappingCount} after`] : grown
@@ -57,13 +57,19 @@ function fileOf (line: string): string[] {
   return inode === '0' ? [] : [path.join(' ')]
 }
 
-function countEach (names: readonly string[]): ReadonlyMap<string, number> {
+/** How often each name is there. */
+export function countEach (names: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts
 }
 
-function compare (what: string, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
+/** What there is more of than before, a line each. */
+export function findMore (
+  what: string,
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>
+): string[] {
   return [...after].flatMap(([name, count]) => {
     const earlier = before.get(name) ?? 0
     return count > earlier ? [`${what} of ${name}: ${earlier} before, ${count} after`] : []

@@ -6,6 +6,8 @@ const ALL_ONES = 0xffff_ffff
 const WORD = 0x1_0000_0000
 const FIRST_CAPABILITY = 0x40
 const CONVENTIONAL_BYTES = 256
+/** How far tests look at a region word by word: registers are at its start, and BARs may be larger than memory. */
+const WORDS_BYTES_MAX = 0x1_0000
 
 /** What sizing a BAR found. */
 export interface SizedBar {
@@ -57,6 +59,18 @@ export class ConfigProbe {
     const bytes = new Uint8Array(this.#function.region(RegionIndex.CONFIG).byteLength)
     await this.#function.readRegion(RegionIndex.CONFIG, 0, new DataView(bytes.buffer), 0, bytes.length)
     return bytes
+  }
+
+  /** What a region reads as, in words from its start, as far as a test looks. */
+  async words (region: RegionIndex): Promise<number[]> {
+    const words: number[] = []
+    for (let offset = 0; offset < this.#wordsEnd(region); offset += 4) words.push(await this.read(offset, 4, region))
+    return words
+  }
+
+  /** Writes a value to every word of a region, as far as a test looks. */
+  async fill (region: RegionIndex, value: number): Promise<void> {
+    for (let offset = 0; offset < this.#wordsEnd(region); offset += 4) await this.write(offset, 4, value, region)
   }
 
   /** The whole configuration space, read byte by byte. */
@@ -138,6 +152,11 @@ export class ConfigProbe {
   async #place (offset: number): Promise<Place> {
     const word = await this.read(offset, 4)
     return { region: MsixLocation.BIR.get(word) as RegionIndex, offset: (word & MsixLocation.OFFSET.mask) >>> 0 }
+  }
+
+  #wordsEnd (region: RegionIndex): number {
+    const { byteLength } = this.#function.region(region)
+    return Math.min(byteLength - byteLength % 4, WORDS_BYTES_MAX)
   }
 
   async #sizeWord (offset: number): Promise<number> {
