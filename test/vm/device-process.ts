@@ -92,14 +92,26 @@ export async function startDevice ({ type = 'nvme', args, prepare }: DeviceOptio
 
 /** Starts virtio block devices in one process. Each has its socket, `NAME.sock`, in the process' folder. */
 export async function startDisks (disks: Readonly<Record<string, DiskOptions>>): Promise<DeviceProcess> {
-  return startCommand(folder => ['serve', join(folder, 'disks.yaml')], async folder => {
-    const devices: Record<string, unknown> = {}
-    for (const [name, { byteLength, options }] of Object.entries(disks)) {
-      devices[name] = { type: 'virtio-blk', options: { backend: `file:${name}.img`, ...options } }
+  const devices: Record<string, unknown> = {}
+  for (const [name, { options }] of Object.entries(disks)) {
+    devices[name] = { type: 'virtio-blk', options: { backend: `file:${name}.img`, ...options } }
+  }
+  return startDevices({ devices }, async folder => {
+    for (const [name, { byteLength }] of Object.entries(disks)) {
       await createDisk(join(folder, `${name}.img`), byteLength)
     }
+  })
+}
+
+/** Starts what a file for `pcikit serve` says. Its paths, and the sockets, are in the process' folder. */
+export async function startDevices (
+  config: object,
+  prepare?: (folder: string) => Promise<void>
+): Promise<DeviceProcess> {
+  return startCommand(folder => ['serve', join(folder, 'devices.yaml')], async folder => {
+    await prepare?.(folder)
     // JSON is YAML.
-    await writeFile(join(folder, 'disks.yaml'), JSON.stringify({ devices }))
+    await writeFile(join(folder, 'devices.yaml'), JSON.stringify(config))
   })
 }
 

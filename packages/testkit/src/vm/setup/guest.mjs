@@ -59,7 +59,8 @@ const unusedDrivers = [
 ].map(folder => `/usr/lib/modules/*/kernel/${folder}/*`)
 
 /** What the initramfs guest has besides busybox. */
-const guestModules = 'nvme ext4 crc32c_generic crc32c_intel virtio_blk virtio_iommu virtio_rng'
+const guestModules =
+  'nvme ext4 crc32c_generic crc32c_intel virtio_blk virtio_iommu virtio_rng gpio-pci-idio-16 uio_pci_generic'
 const guestPrograms = 'bash nvme fio lspci setpci mke2fs e2fsck resize2fs blkdiscard lsblk'
 
 /** The scripts that run in the guest, or make its files. They lie beside the sources, in a package too. */
