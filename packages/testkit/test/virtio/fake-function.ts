@@ -1,4 +1,3 @@
-import type { IrqSetCommand } from '../../src/vfio-user/irq-set.js'
 import type { RegionAccess } from '../../src/vfio-user/vfio-user-client.js'
 
 const CONFIG_REGION = 7
@@ -54,7 +53,7 @@ export class FakeFunction implements RegionAccess {
     return Promise.resolve()
   }
 
-  setIrqs (_command: IrqSetCommand): Promise<void> {
+  setIrqs (): Promise<void> {
     return Promise.resolve()
   }
 

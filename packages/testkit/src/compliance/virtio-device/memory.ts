@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { GuestFile } from '../../guest/guest-file.js'
 import type { GuestMemory, GuestRegion } from '../../guest/guest-memory.js'
+import { VirtioFeature } from '../../virtio/layouts.js'
 import { queueBytes } from '../../virtio/virtqueue.js'
 import type { QueuePlace } from '../../virtio/driver-ring.js'
 import type { VirtioGuest } from '../../virtio/virtio-guest.js'
@@ -129,12 +130,16 @@ export function describeQueueMemory (fixture: VirtioDeviceFixture, format: Queue
       await session.now.recover(guest)
     })
 
-    it('serves queues and data that the client does not share', async () => {
+    it.each<readonly [string, readonly number[]]>([
+      ['with event indexes', []],
+      ['without event indexes', [VirtioFeature.EVENT_IDX]]
+    ])('serves queues and data that the client does not share, %s', async (_, without) => {
       const other = await session.now.attach({
+        doorbells: 'posted',
         layOut: memory => void memory.add({ iova: MIB, byteLength: 4 * MIB, shared: false })
       })
-      await session.now.start(other)
-      await session.now.send(other, 30)
+      await session.now.start(other, { without, queue: { size: 8 } })
+      for (let round = 0; round < 60; round++) await session.now.send(other, 1 + round % 14)
     })
 
     it('serves a queue each page of which is a region, and which starts where one ends', async () => {
