@@ -70,6 +70,7 @@ export type {
   OwnedContribution,
   Plugin,
   PluginManifest,
+  PluginOrigin,
   Provider,
   ServiceContribution,
   TransportContribution

@@ -97,9 +97,19 @@ export interface PluginManifest {
   readonly contributes: readonly Contribution[]
 }
 
+/** Where a plugin was loaded from, for messages and lists. */
+export interface PluginOrigin {
+  /** The module that was imported: an absolute path. */
+  readonly file: string
+  /** The version of its package, where it has one. */
+  readonly version?: string
+}
+
 /** A plugin: an object that does nothing until a host registers it. Made by {@link definePlugin}. */
 export interface Plugin extends PluginManifest {
   readonly [pcikitPlugin]: true
+  /** Only there where the host's loader loaded it: a program that imports a plugin itself knows. */
+  readonly origin?: PluginOrigin
 }
 
 /** Makes a plugin of its manifest. The default export of a plugin's package is its result. */

@@ -1,22 +1,28 @@
-import { PcikitError } from '../errors.js'
-import { isPlugin, PLUGIN_API_VERSION } from '../plugin.js'
+import { assert, PcikitError } from '../errors.js'
 import type { ExtensionPoint, Extensions, NamedContribution, OwnedContribution, Plugin } from '../plugin.js'
-
-const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
+import { assertUsable, describePlugin } from './check-plugin.js'
 
 /** Holds what the plugins of one host contributed. A plugin is checked as a whole before anything of it is taken. */
 export class ExtensionRegistry implements Extensions {
-  readonly #plugins = new Set<string>()
+  readonly #plugins = new Map<string, Plugin>()
   readonly #points = new Map<string, Map<string, OwnedContribution<NamedContribution>>>()
 
   /** The names of the registered plugins, in order. */
   get plugins (): readonly string[] {
-    return [...this.#plugins]
+    return [...this.#plugins.keys()]
+  }
+
+  /** A registered plugin by its name. */
+  plugin (name: string): Plugin {
+    const plugin = this.#plugins.get(name)
+    assert(plugin !== undefined, `${name} is registered`)
+    return plugin
   }
 
   register (plugin: Plugin): void {
-    this.#check(plugin)
-    this.#plugins.add(plugin.name)
+    assertUsable(plugin)
+    this.#checkOwners(plugin)
+    this.#plugins.set(plugin.name, plugin)
     for (const { point, value } of plugin.contributes) {
       const values = this.#points.get(point.id) ?? new Map<string, OwnedContribution<NamedContribution>>()
       this.#points.set(point.id, values.set(value.name, { value, plugin: plugin.name }))
@@ -40,49 +46,28 @@ export class ExtensionRegistry implements Extensions {
     )
   }
 
-  #check (plugin: unknown): asserts plugin is Plugin {
-    if (!isPlugin(plugin)) {
-      throw new PcikitError(
-        'PCIKIT_PLUGIN_INVALID',
-        'Something in the list of plugins is not a plugin. ' +
-          'A plugin is what definePlugin() returns; its package exports it as default.'
-      )
-    }
-    if (plugin.api !== PLUGIN_API_VERSION) {
-      throw new PcikitError(
-        'PCIKIT_PLUGIN_API_VERSION_MISMATCH',
-        `${plugin.name} was built for version ${String(plugin.api)} of the plugin API, and this @pcikit/core has ` +
-          `version ${PLUGIN_API_VERSION}. Install a version of ${plugin.name} that fits, or another @pcikit/core.`,
-        { details: { plugin: plugin.name, expected: PLUGIN_API_VERSION, actual: plugin.api } }
-      )
-    }
-    if (this.#plugins.has(plugin.name)) {
+  /** Nothing has two owners. */
+  #checkOwners (plugin: Plugin): void {
+    const other = this.#plugins.get(plugin.name)
+    if (other !== undefined) {
+      const origins = [other, plugin].map(({ origin }) => origin?.file ?? 'the program itself')
+      const places = origins[0] === origins[1] ? '' : `, from ${origins.join(' and from ')}`
       throw new PcikitError(
         'PCIKIT_PLUGIN_DUPLICATE',
-        `${plugin.name} is in the list of plugins twice. Remove one.`,
-        { details: { plugin: plugin.name } }
+        `${plugin.name} is in the list of plugins twice${places}. Remove one.`,
+        { details: { plugin: plugin.name, origins } }
       )
     }
-    this.#checkContributions(plugin)
-  }
-
-  #checkContributions (plugin: Plugin): void {
     const seen = new Set<string>()
     for (const { point, value } of plugin.contributes) {
-      if (typeof value.name !== 'string' || !NAME.test(value.name)) {
-        throw new PcikitError(
-          'PCIKIT_PLUGIN_INVALID',
-          `${plugin.name} contributes a ${point.noun} named '${String(value.name)}'. ` +
-            'A name has lower-case letters, digits and single dashes, and starts with a letter.'
-        )
-      }
       const key = `${point.id} ${value.name}`
       const owner = seen.has(key) ? plugin.name : this.#points.get(point.id)?.get(value.name)?.plugin
       if (owner !== undefined) {
+        const named = describePlugin(this.#plugins.get(owner) ?? plugin)
         throw new PcikitError(
           'PCIKIT_EXTENSION_DUPLICATE',
-          `${plugin.name} contributes the ${point.noun} '${value.name}', which ${owner} contributes already. ` +
-            'Register only one of them.',
+          `${describePlugin(plugin)} contributes the ${point.noun} '${value.name}', which ${named} contributes ` +
+            'already. Register only one of them.',
           { details: { point: point.id, name: value.name, owners: [owner, plugin.name] } }
         )
       }

@@ -1,12 +1,20 @@
 import type { Device } from '../device.js'
-import { PcikitError } from '../errors.js'
+import { isPcikitError, PcikitError } from '../errors.js'
 import { silentLogger } from '../logger.js'
 import type { Logger } from '../logger.js'
 import { DEVICE, DMA_MANAGER, SERVICE, TRANSPORT } from '../plugin.js'
-import type { ExtensionPoint, Extensions, Plugin, ServiceContribution } from '../plugin.js'
+import type {
+  ExtensionPoint,
+  Extensions,
+  HostService,
+  NamedContribution,
+  Plugin,
+  ServiceContribution
+} from '../plugin.js'
 import { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, OPTIONS, RECORDER } from '../tokens.js'
 import { HostedEndpoint } from './device-endpoint.js'
 import { EventRecord } from './event-record.js'
+import { explainFailure } from './explain-failure.js'
 import { ExtensionRegistry } from './extension-registry.js'
 import { parseOptions } from './parse-options.js'
 import { Scope } from './scope.js'
@@ -15,6 +23,11 @@ import { Scope } from './scope.js'
 export interface HostOptions {
   /** Registered in this order. */
   readonly plugins: readonly Plugin[]
+  /**
+   * Told of each plugin that does not fit, or whose service cannot be built; the host then does without it. Unless
+   * given, createHost throws the error.
+   */
+  readonly onRefusal?: (plugin: Plugin, error: PcikitError) => void
   /** Where everything logs; silent unless given. */
   readonly logger?: Logger
   /** What keeps the record of every device; one of its own unless given. */
@@ -60,7 +73,7 @@ export interface Host extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Makes a host and registers its plugins. Throws a PcikitError that names the plugin which does not fit. */
+/** Makes a host and registers its plugins. Throws a PcikitError that names the plugin which does not fit, if any. */
 export function createHost (options: HostOptions): Host {
   return new PluginHost(options)
 }
@@ -76,10 +89,11 @@ class PluginHost implements Host {
   constructor (options: HostOptions) {
     this.#logger = options.logger ?? silentLogger
     this.record = options.record ?? new EventRecord()
-    for (const plugin of options.plugins) this.#extensions.register(plugin)
+    const { plugins, onRefusal } = options
+    for (const plugin of plugins) attempt(plugin, onRefusal, () => this.#extensions.register(plugin))
     this.#scope.setValue(LOGGER, this.#logger).setValue(EXTENSIONS, this.#extensions)
-    for (const { value } of this.#extensions.list(SERVICE)) {
-      this.#scope.setValue(value.token, this.#scope.build(value.name, value.provider))
+    for (const { value, plugin: name } of this.#extensions.list(SERVICE)) {
+      attempt(this.#extensions.plugin(name), onRefusal, () => this.#addService(value, name))
     }
   }
 
@@ -120,19 +134,29 @@ class PluginHost implements Host {
     return this.close()
   }
 
+  #addService (service: HostService, owner: string): void {
+    const what = `The service '${service.name}' of ${owner}`
+    try {
+      this.#scope.setValue(service.token, this.#scope.build(what, service.provider))
+    } catch (error) {
+      throw explainFailure(error, 'PCIKIT_PLUGIN_INVALID', `${what} threw when it was built.`)
+    }
+  }
+
   async #assemble (scope: Scope, name: string, options: DeviceOptions): Promise<HostedDevice> {
     scope.setValue(DEVICE_IDENTITY, { name, type: options.type })
-    const recorder = this.record.forDevice(name)
-    scope.setValue(LOGGER, this.#logger.child({ device: name })).setValue(RECORDER, recorder)
+    const [recorder, logger] = [this.record.forDevice(name), this.#logger.child({ device: name })]
+    scope.setValue(LOGGER, logger).setValue(RECORDER, recorder)
     const dma = await this.#build(scope, DMA_MANAGER, this.#chooseDma(options))
     scope.onClose('the DMA manager', () => dma.close())
     scope.setValue(DMA_SPACE, dma).setValue(BUS_MASTER, dma)
     const device = await this.#build(scope, DEVICE, options)
     scope.onClose('the device', () => device.close())
-    await startDevice(name, device)
+    await this.#attempt(DEVICE, options, 'was started', () => startDevice(name, device))
     const transport = await this.#build(scope, TRANSPORT, options.transport)
     scope.beforeClose('the transport', () => transport.close())
-    await transport.listen(new HostedEndpoint(scope, name, device, dma, recorder))
+    const endpoint = new HostedEndpoint(scope, name, device, dma, { recorder, logger })
+    await this.#attempt(TRANSPORT, options.transport, 'was told to listen', () => transport.listen(endpoint))
     const close = async (): Promise<void> => {
       this.#devices.delete(name)
       await scope.close().finally(() => this.#names.delete(name))
@@ -146,7 +170,28 @@ class PluginHost implements Host {
     const options = await parseOptions(`the ${point.noun} '${value.name}'`, value.options, choice.options ?? {})
     const own = scope.child(`the ${point.noun} '${value.name}' of ${plugin}`)
     own.setValue<unknown>(OPTIONS, options)
-    return own.build(`The ${point.noun} '${value.name}' of ${plugin}`, value.provider)
+    return this.#attempt(point, choice, 'was built', () => {
+      return own.build(`The ${point.noun} '${value.name}' of ${plugin}`, value.provider)
+    })
+  }
+
+  /** Runs code of a plugin. What it throws says whose it is. */
+  async #attempt<T, C extends NamedContribution> (
+    point: ExtensionPoint<C>,
+    { type }: Choice,
+    when: string,
+    action: () => T | Promise<T>
+  ): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      const { plugin } = this.#extensions.get(point, type)
+      throw explainFailure(
+        error,
+        'PCIKIT_DEVICE_FAILED',
+        `The ${point.noun} '${type}' of ${plugin} threw when it ${when}.`
+      )
+    }
   }
 
   #chooseDma (options: DeviceOptions): Choice {
@@ -180,6 +225,16 @@ class PluginHost implements Host {
     let name = type
     for (let number = 2; this.#names.has(name); number++) name = `${type}-${number}`
     return name
+  }
+}
+
+/** Does something with a plugin, in which it may be refused. */
+function attempt (plugin: Plugin, onRefusal: HostOptions['onRefusal'], action: () => void): void {
+  try {
+    action()
+  } catch (error) {
+    if (onRefusal === undefined || !isPcikitError(error)) throw error
+    onRefusal(plugin, error)
   }
 }
 

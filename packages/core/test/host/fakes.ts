@@ -36,6 +36,7 @@ const pciFunction = (journal: Journal): PciFunction => ({ interrupts: lines(jour
 export function fakeDma (journal: Journal): DmaManager {
   return {
     setPort: () => journal.write('port off'),
+    setBusMaster: (enabled: boolean) => journal.write(`bus master ${enabled}`),
     unmapAll: async () => journal.write('unmap all'),
     close: async () => journal.write('dma closed')
   } as never

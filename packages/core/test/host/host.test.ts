@@ -1,10 +1,13 @@
 import { contribute, createToken, definePlugin, DEVICE, PLUGIN_API_VERSION, SERVICE } from '@pcikit/core'
-import type { Plugin } from '@pcikit/core'
+import type { PcikitError, Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
 import { describe, expect, it } from 'vitest'
 import { fakePlugin, Journal, schema } from './fakes.js'
 
 const transport = { type: 'fake' }
+const explode = (message: string): never => {
+  throw new Error(message)
+}
 const code = (value: string): unknown => expect.objectContaining({ code: value })
 
 describe('createHost', () => {
@@ -47,6 +50,72 @@ describe('createHost', () => {
       contributes: [contribute(DEVICE, { name: 'Bad Name', summary: '', options: schema(), provider: null as never })]
     })
     expect(() => createHost({ plugins: [first, broken] })).toThrowError(code('PCIKIT_PLUGIN_INVALID'))
+  })
+
+  it.each([
+    ['that is not there', { provider: undefined }, /cannot be built/],
+    ['that is no provider', { provider: {} }, /cannot be built/],
+    ['with options that are no schema', { options: {} }, /`options` are no schema/]
+  ])('refuses a device type with a provider %s', (_, parts, message) => {
+    const value = {
+      name: 'odd',
+      summary: '',
+      options: schema(),
+      provider: { useFactory: () => null as never },
+      ...parts
+    }
+    const odd = definePlugin({
+      name: 'odd-plugin',
+      api: PLUGIN_API_VERSION,
+      contributes: [contribute(DEVICE, value as never)]
+    })
+    expect(() => createHost({ plugins: [odd] })).toThrowError(
+      expect.objectContaining({ code: 'PCIKIT_PLUGIN_INVALID', message: expect.stringMatching(message) })
+    )
+  })
+
+  it('goes on without those that it refuses, when it is told what to do with them', async () => {
+    const parts = fakePlugin(new Journal())
+    const rival = fakePlugin(new Journal(), {}, 'rival').plugin
+    const old = definePlugin({ name: 'old', api: 0, contributes: [] })
+    const throwing = { ...definePlugin({ name: 'throwing', api: PLUGIN_API_VERSION, contributes: [] }) }
+    Object.defineProperty(throwing, 'contributes', { get: () => explode('registered') })
+    const refused: [string, string][] = []
+    await using host = createHost({
+      plugins: [old, throwing, parts.plugin, rival],
+      onRefusal: (plugin, error) => refused.push([plugin.name, error.code])
+    })
+    expect(refused).toEqual([
+      ['old', 'PCIKIT_PLUGIN_API_VERSION_MISMATCH'],
+      ['throwing', 'PCIKIT_PLUGIN_INVALID'],
+      ['rival', 'PCIKIT_EXTENSION_DUPLICATE']
+    ])
+    expect(host.plugins).toEqual(['fake-plugin'])
+    await expect(host.createDevice({ type: 'fake', transport })).resolves.toMatchObject({ name: 'fake' })
+  })
+
+  it('names the plugin whose service throws, and can do without', async () => {
+    const CLOCK = createToken<unknown>('@pcikit/core/test/broken-clock')
+    const provider = { useFactory: () => explode('built') }
+    const service = { name: 'clock', summary: 'breaks', token: CLOCK, provider }
+    const clock = definePlugin({
+      name: 'clock-plugin',
+      api: PLUGIN_API_VERSION,
+      contributes: [contribute(SERVICE, service)]
+    })
+    const refused: PcikitError[] = []
+    const expected = {
+      code: 'PCIKIT_PLUGIN_INVALID',
+      message: expect.stringMatching(/'clock' of clock-plugin threw when it was built/),
+      cause: expect.objectContaining({ message: 'built' })
+    }
+    expect(() => createHost({ plugins: [clock] })).toThrowError(expect.objectContaining(expected))
+    await using host = createHost({
+      plugins: [clock, fakePlugin(new Journal()).plugin],
+      onRefusal: (_, error) => refused.push(error)
+    })
+    expect(refused).toMatchObject([expected])
+    await expect(host.createDevice({ type: 'fake', transport })).resolves.toMatchObject({ name: 'fake' })
   })
 
   it('gives every device the services that plugins contribute', async () => {
@@ -148,7 +217,11 @@ describe('a host', () => {
     const journal = new Journal()
     const failing = { start: () => Promise.reject(new Error('no disk')) }
     await using host = createHost({ plugins: [fakePlugin(journal, failing).plugin] })
-    await expect(host.createDevice({ type: 'fake', transport })).rejects.toThrow('no disk')
+    await expect(host.createDevice({ type: 'fake', transport })).rejects.toMatchObject({
+      code: 'PCIKIT_DEVICE_FAILED',
+      message: expect.stringMatching(/'fake' of fake-plugin threw when it was started/),
+      cause: { message: 'no disk' }
+    })
     expect(journal.entries).toEqual(['device closed', 'dma closed'])
     expect(host.devices).toEqual([])
   })
@@ -178,6 +251,34 @@ describe('the endpoint of a device', () => {
     ])
     await endpoint?.connect().close()
     expect(journal.entries.slice(6)).toEqual(['release', 'port off', 'unmap all', 'client gone'])
+  })
+
+  it('takes everything of the client away, whatever the device throws meanwhile', async () => {
+    const journal = new Journal()
+    const interrupts = { release: () => explode('release') }
+    const parts = fakePlugin(journal, {
+      function: { interrupts } as never,
+      clientGone: () => explode('client gone')
+    })
+    await using host = createHost({ plugins: [parts.plugin] })
+    await host.createDevice({ type: 'fake', transport })
+    const endpoint = parts.transports[0]?.endpoint
+    await expect(endpoint?.connect().close()).rejects.toMatchObject({ code: 'PCIKIT_CLOSE_FAILED' })
+    expect(journal.entries.slice(2)).toEqual(['port off', 'unmap all'])
+    await expect(endpoint?.connect().close()).rejects.toMatchObject({ code: 'PCIKIT_CLOSE_FAILED' })
+  })
+
+  it('takes a device off the bus and away from memory when it breaks', async () => {
+    const journal = new Journal()
+    const parts = fakePlugin(journal, { function: { interrupts: {}, writeRegion: () => explode('boom') } as never })
+    await using host = createHost({ plugins: [parts.plugin] })
+    await host.createDevice({ type: 'fake', transport })
+    const pci = parts.transports[0]?.endpoint?.function
+    const view = new DataView(new ArrayBuffer(2))
+    await pci?.writeRegion(0, 0, view, 0, 2)
+    await pci?.readRegion(0, 0, view, 0, 2)
+    expect(view.getUint16(0)).toBe(0xffff)
+    expect(journal.entries.slice(2)).toEqual(['bus master false'])
   })
 
   it('lets the client go when the device closes', async () => {
