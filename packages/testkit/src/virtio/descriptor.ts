@@ -70,6 +70,16 @@ export interface RawDescriptor extends PlainDescriptor {
   readonly next?: number
 }
 
+/** The descriptors of a chain, each but the last with a link to the next. */
+export function linkDescriptors (descriptors: readonly PlainDescriptor[]): RawDescriptor[] {
+  const last = descriptors.length - 1
+  return descriptors.map(({ addr, len, flags }, position) => ({
+    addr,
+    len,
+    flags: position === last ? flags : flags | DescriptorFlag.NEXT
+  }))
+}
+
 /** All fields of a split descriptor. */
 export interface SplitFields extends PlainDescriptor {
   readonly next: number

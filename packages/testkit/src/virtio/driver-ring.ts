@@ -1,4 +1,4 @@
-import type { ChainFraming, DriverChain, PlainDescriptor, RawDescriptor } from './descriptor.js'
+import type { ChainFraming, DriverChain, RawDescriptor } from './descriptor.js'
 
 /** Where the parts of a queue are. [virtio] "Virtqueues". */
 export interface QueuePlace {
@@ -36,9 +36,10 @@ export interface DriverRing {
   readonly pendingCount: number
   /** Whether a chain fits that takes so many descriptors of the ring. */
   hasRoom(descriptorCount: number): boolean
-  /** Writes a chain into the ring, unseen until {@link publish}. Returns its ID. Throws RangeError without room. */
-  add(descriptors: readonly PlainDescriptor[]): number
-  /** As {@link add}, with descriptors that may be wrong in any way. */
+  /**
+   * Writes a chain into the ring, right or wrong, unseen until {@link publish}. Returns its ID. Throws RangeError
+   * without room.
+   */
   addRaw(descriptors: readonly RawDescriptor[]): number
   /** Makes everything that was added available. */
   publish(): void

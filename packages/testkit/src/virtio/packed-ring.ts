@@ -1,5 +1,5 @@
 import { storePacked } from './descriptor.js'
-import type { PackedFields, PlainDescriptor, RawDescriptor } from './descriptor.js'
+import type { PackedFields, RawDescriptor } from './descriptor.js'
 import { hasPassed } from './driver-ring.js'
 import type { DriverRing, QueuePlace, RingOptions, UsedChain } from './driver-ring.js'
 import { DescriptorFlag, DESCRIPTOR_BYTES, EventFlag, PackedDescriptor } from './layouts.js'
@@ -56,15 +56,6 @@ export class PackedRing implements DriverRing {
 
   hasRoom (descriptorCount: number): boolean {
     return descriptorCount <= this.#freeCount
-  }
-
-  add (descriptors: readonly PlainDescriptor[]): number {
-    const last = descriptors.length - 1
-    return this.addRaw(descriptors.map(({ addr, len, flags }, position) => ({
-      addr,
-      len,
-      flags: position === last ? flags : flags | DescriptorFlag.NEXT
-    })))
   }
 
   addRaw (descriptors: readonly RawDescriptor[]): number {

@@ -1,8 +1,8 @@
 import { storeSplit } from './descriptor.js'
-import type { PlainDescriptor, RawDescriptor, SplitFields } from './descriptor.js'
+import type { RawDescriptor, SplitFields } from './descriptor.js'
 import { hasPassed } from './driver-ring.js'
 import type { DriverRing, QueuePlace, RingOptions, UsedChain } from './driver-ring.js'
-import { AvailableRing, DescriptorFlag, DESCRIPTOR_BYTES, UsedRing } from './layouts.js'
+import { AvailableRing, DESCRIPTOR_BYTES, UsedRing } from './layouts.js'
 import type { RingMemory } from './ring-memory.js'
 import { takeBatch } from './used-batch.js'
 
@@ -48,15 +48,6 @@ export class SplitRing implements DriverRing {
 
   hasRoom (descriptorCount: number): boolean {
     return descriptorCount <= this.#free.length
-  }
-
-  add (descriptors: readonly PlainDescriptor[]): number {
-    const last = descriptors.length - 1
-    return this.addRaw(descriptors.map(({ addr, len, flags }, position) => ({
-      addr,
-      len,
-      flags: position === last ? flags : flags | DescriptorFlag.NEXT
-    })))
   }
 
   addRaw (descriptors: readonly RawDescriptor[]): number {

@@ -1,6 +1,6 @@
 import type { GuestMemory } from '../guest/guest-memory.js'
 import { PendingCommands } from '../guest/pending-commands.js'
-import { describeChain, storePacked, storeSplit } from './descriptor.js'
+import { describeChain, linkDescriptors, storePacked, storeSplit } from './descriptor.js'
 import type { ChainFraming, DriverChain, GuestBuffer, PlainDescriptor, RawDescriptor } from './descriptor.js'
 import { ringDescriptorCount, writableBytes } from './driver-ring.js'
 import type { DriverRing, QueuePlace, UsedChain } from './driver-ring.js'
@@ -122,12 +122,12 @@ export class Virtqueue {
       throw new RangeError('The ring has no room for the chain.')
     }
     const { indirect = false } = framing
-    if (indirect === false) return this.#keep(this.ring.add(descriptors), chain)
+    if (indirect === false) return this.#keep(this.ring.addRaw(linkDescriptors(descriptors)), chain)
     const direct = indirect === true ? 0 : Math.min(indirect, descriptors.length - 1)
     const table = this.#createTable(descriptors.slice(direct))
     const len = (descriptors.length - direct) * DESCRIPTOR_BYTES
     const last = { addr: table, len, flags: DescriptorFlag.INDIRECT }
-    const id = this.#keep(this.ring.add([...descriptors.slice(0, direct), last]), chain)
+    const id = this.#keep(this.ring.addRaw(linkDescriptors([...descriptors.slice(0, direct), last])), chain)
     this.#tables.set(id, table)
     return id
   }
