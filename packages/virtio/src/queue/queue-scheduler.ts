@@ -212,6 +212,8 @@ export class QueueScheduler {
     if (queue.isQuietDue) this.#quieten(queue)
     for (let served = 0; served < BATCH_CHAINS;) {
       const { ring } = queue
+      // Listed while the client is asked for something, or while its memory is away: it is looked at after that.
+      if (ring !== undefined && !queue.isServable) queue.isServeDue = true
       if (ring === undefined || !queue.isServable || !this.#isRunning) return served
       const record = queue.pool.peek()
       if (record === undefined) {

@@ -160,7 +160,9 @@ export class SplitRing implements Ring {
   disarm (): boolean {
     if (this.#hasEventIndex) {
       // The event index is where it was armed last. Nobody passes it again before all 2^16 indices were used.
-      return this.#next === this.#seen && !this.#used.storeHalf(this.#usedEventOffset, (this.#next - 1) & 0xffff)
+      // Where it is not stored, the driver has passed it already, so the queue counts as told apart all the same.
+      if (this.#next === this.#seen) this.#used.storeHalf(this.#usedEventOffset, (this.#next - 1) & 0xffff)
+      return false
     }
     if (!this.#storeHeader(NO_NOTIFY, this.#usedIndex)) return true
     this.#usedFlags = NO_NOTIFY
@@ -262,7 +264,7 @@ export class SplitRing implements Ring {
         if (!isLoaded) return this.#tableMissed(head)
       }
       const { view } = table
-      const base = index * DESCRIPTOR_BYTES
+      const base = table.position + index * DESCRIPTOR_BYTES
       const flags = SplitDescriptor.flags.get(view, base)
       if ((flags & DescriptorFlag.INDIRECT) !== 0) {
         return this.#refuse(head, 'a descriptor of a table is indirect itself')
