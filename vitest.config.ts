@@ -56,7 +56,7 @@ export default defineConfig({
       project('compliance', ['{packages,examples}/*/{test,template/test}/**/compliance.test.ts']),
       project('fuzz', ['packages/*/test/**/*.fuzz.ts'], { testTimeout: 180_000 }),
       project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000, globalSetup: command }),
-      project('packages', ['test/packages/**/*.test.ts'], { testTimeout: 300_000 }),
+      project('packages', ['test/packages/**/*.test.ts'], { testTimeout: 300_000, globalSetup: command }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
       {
         resolve: { alias },

@@ -1,10 +1,10 @@
 // npm test: sets up what is missing and runs every test that needs no virtual machine.
-// npm test -- PROJECT...: only these projects (unit, compliance, fuzz, integration, conformance); other arguments go
-// to vitest.
+// npm test -- PROJECT...: only these projects (unit, compliance, fuzz, conformance, integration, packages); other
+// arguments go to vitest.
 import { run } from './run.mjs'
 import { setUp } from './setup.mjs'
 
-const projects = ['unit', 'compliance', 'fuzz', 'conformance', 'integration']
+const projects = ['unit', 'compliance', 'fuzz', 'conformance', 'integration', 'packages']
 const given = process.argv.slice(2)
 const chosen = given.filter(each => projects.includes(each))
 const others = given.filter(each => !projects.includes(each))

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ProjectNames } from './project-names.js'
@@ -15,9 +15,11 @@ export interface ProjectFile {
  */
 const folder = fileURLToPath(new URL('../template', import.meta.url))
 const manifest = fileURLToPath(new URL('../package.json', import.meta.url))
+/** Beside this package's own files where it is installed, at the root of the repository where it is not. */
+const licences = ['../LICENSE', '../../../LICENSE'].map(place => fileURLToPath(new URL(place, import.meta.url)))
 
-/** npm leaves files of this name out of what it packs. */
-const GITIGNORE = '_gitignore'
+/** Files of these names mean something to whoever packs this package, where they are part of it. */
+const RENAMED: Readonly<Record<string, string>> = { '_gitignore': '.gitignore', '_package.json': 'package.json' }
 /** What somebody who worked in the template left there. */
 const LEFTOVERS = /^(node_modules|dist)(\/|$)/
 
@@ -28,26 +30,23 @@ interface Manifest {
 /** Fills the template. The versions of our packages are those that this one was released with. */
 export function fillTemplate (names: ProjectNames): readonly ProjectFile[] {
   const { devDependencies } = JSON.parse(readFileSync(manifest, 'utf8')) as Manifest
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile())
     .map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .filter(path => !LEFTOVERS.test(path))
-    .sort()
     .map(path => ({
-      path: path === GITIGNORE ? '.gitignore' : path,
-      text: fill(path, readFileSync(join(folder, path), 'utf8'), names, devDependencies)
+      path: RENAMED[path] ?? path,
+      text: fill(readFileSync(join(folder, path), 'utf8'), names, devDependencies)
     }))
+  return [...files, ...licences.filter(existsSync).slice(0, 1).map(readLicence)]
 }
 
-function fill (
-  path: string,
-  text: string,
-  names: ProjectNames,
-  versions: Readonly<Record<string, string>>
-): string {
-  const filled = rename(text, names)
-  if (path !== 'package.json') return filled
-  return filled.replace(
+function readLicence (file: string): ProjectFile {
+  return { path: 'LICENSE', text: readFileSync(file, 'utf8') }
+}
+
+function fill (text: string, names: ProjectNames, versions: Readonly<Record<string, string>>): string {
+  return rename(text, names).replace(
     /"(@pcikit\/[a-z-]+)": "workspace:\^"/g,
     (line, name: string) => versions[name] === undefined ? line : `"${name}": "${versions[name]}"`
   )

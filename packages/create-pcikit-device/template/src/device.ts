@@ -29,9 +29,9 @@ const identity = { vendorId: 0x1234, deviceId: 0x0001, classCode: 0xff_00_00 }
 /** Combines a buffer in guest memory with a key, in place. */
 export class YourDevice implements Device {
   readonly function: PciFunction
-  readonly interrupts: Interrupts
   readonly #options: Options
   readonly #services: DeviceServices
+  readonly #interrupts: Interrupts
   readonly #bank = new RegisterBank(registers)
   /** One is enough: there is one buffer at a time. It holds nothing while it is closed. */
   readonly #lease: DmaLease
@@ -50,7 +50,7 @@ export class YourDevice implements Device {
       capabilities: [powerManagement(), pciExpress()]
     }, { ...services, onReset: () => this.#reset() })
     this.function = pci
-    this.interrupts = pci.deviceInterrupts
+    this.#interrupts = pci.deviceInterrupts
     this.#bank.set('LENGTH_MAX', options.lengthMax)
     this.#bank.onWrite('CONTROL', value => this.#control(value))
     this.#bank.onWrite('STATUS', value => this.#showInterrupt(value))
@@ -110,12 +110,12 @@ export class YourDevice implements Device {
   #finish (status: number): void {
     this.#bank.set('STATUS', status)
     this.#showInterrupt(status)
-    this.interrupts.trigger(0)
+    this.#interrupts.trigger(0)
   }
 
   /** The pin is a level: it holds until the driver has cleared what it stands for. */
   #showInterrupt (status: number): void {
-    this.interrupts.setIntx(Status.DONE.isSet(status) || Status.FAILED.isSet(status))
+    this.#interrupts.setIntx(Status.DONE.isSet(status) || Status.FAILED.isSet(status))
   }
 }
 

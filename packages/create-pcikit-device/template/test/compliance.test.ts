@@ -1,15 +1,8 @@
-import { describePciFunction } from '@pcikit/testkit/compliance'
-import { FakeMachine } from './fake-machine.js'
+import type { DescribedPciFunction } from '@pcikit/pci'
+import { describePlugin } from '@pcikit/testkit/compliance'
 
-// What PCI Express asks of every function: configuration space, resets, interrupts.
-describePciFunction('YourDevice', {
-  create: () => {
-    const { device, dma } = new FakeMachine()
-    return {
-      function: device.function,
-      interrupts: device.interrupts,
-      isBusMaster: () => dma.isBusMaster,
-      close: () => device.close()
-    }
-  }
+// What a host asks of a plugin, and PCI Express of a function.
+describePlugin('your-device', {
+  load: () => import('../src/index.js'),
+  interrupts: pci => (pci as DescribedPciFunction).deviceInterrupts
 })
