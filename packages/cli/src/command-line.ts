@@ -32,6 +32,7 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
     .version(readVersion(), '--version', 'print the version')
     .helpOption('--help', 'show this help')
     .addOption(pluginOption())
+    .addOption(discoverOption())
     .exitOverride()
   const run = program.command('run').description('serve a device until SIGINT or SIGTERM')
   for (const { value } of createHost({ plugins }).extensions.list(DEVICE)) {
@@ -39,8 +40,9 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
   }
   addServe(program, plugins, actions)
   program.command('devices').argument('[device]', 'show the options of this device type')
-    .description('show the device types that the plugins offer, and their options')
+    .description('show the device types that the plugins offer, their options, and where the plugins were found')
     .addOption(pluginOption())
+    .addOption(discoverOption())
     .action((type: string | undefined) => actions.print(showDevices(plugins, type)))
   program.command('events').argument('<file>', 'what `--record` wrote')
     .description('show a record readably, and what happened to an address')
@@ -116,6 +118,7 @@ function addProcessOptions (command: Command): void {
     .addOption(new Option('--log-format <format>', 'how to log').choices(['text', 'json']).default('text'))
     .option('--record <file>', 'stream every map, unmap, reset and fault there, as JSON lines')
     .addOption(pluginOption())
+    .addOption(discoverOption())
 }
 
 function readProcessOptions (
@@ -130,6 +133,11 @@ function readProcessOptions (
 /** It is looked for before the command line is parsed, since plugins decide what can be: here it is only described. */
 function pluginOption (): Option {
   return new Option('--plugin <name>', 'load a plugin by package name or ./path (can be given several times)')
+}
+
+/** It is looked for before the command line is parsed, like `--plugin`. */
+function discoverOption (): Option {
+  return new Option('--discover', 'load every plugin among the dependencies in the package.json here')
 }
 
 /** Defaults stay with the schema: an option that was not given is not passed on. */

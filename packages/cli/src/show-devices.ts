@@ -4,16 +4,28 @@ import { createHost } from '@pcikit/core/host'
 import { describeOptions } from './device-options.js'
 import type { DeviceOption } from './device-options.js'
 
-/** What `pcikit devices` prints: every device type, or one with its options. */
+/** What `pcikit devices` prints: every device type and plugin, or one device type with its options. */
 export function showDevices (plugins: readonly Plugin[], type: string | undefined): string {
   const { extensions } = createHost({ plugins })
   if (type === undefined) {
     const rows = extensions.list(DEVICE).map(each => [each.value.name, each.value.summary, each.plugin])
-    return table([['DEVICE', 'WHAT IT IS', 'FROM'], ...rows])
+    const devices = table([['DEVICE', 'WHAT IT IS', 'FROM'], ...rows])
+    return `${devices}\n${table([['PLUGIN', 'VERSION', 'WHAT IT BRINGS', 'LOADED FROM'], ...plugins.map(pluginRow)])}`
   }
   const { value, plugin } = extensions.get(DEVICE, type)
+  const owner = plugins.find(({ name }) => name === plugin)
+  const origin = owner?.origin === undefined ? '' : `, ${placeOf(owner)}`
   const options = describeOptions(value.options)
-  return `${value.name}: ${value.summary}\nFrom ${plugin}\n\n${table(options.map(rowOf))}`
+  return `${value.name}: ${value.summary}\nFrom ${plugin}${origin}\n\n${table(options.map(rowOf))}`
+}
+
+function pluginRow (plugin: Plugin): readonly string[] {
+  const brings = plugin.contributes.map(({ point, value }) => `${point.noun} ${value.name}`)
+  return [plugin.name, plugin.origin?.version ?? '', brings.join(', '), placeOf(plugin)]
+}
+
+function placeOf ({ origin }: Plugin): string {
+  return origin?.file ?? 'built in'
 }
 
 function rowOf (option: DeviceOption): readonly string[] {

@@ -3,6 +3,7 @@ import type { RunRequest } from '@pcikit/cli'
 import { contribute, definePlugin, DEVICE, PLUGIN_API_VERSION } from '@pcikit/core'
 import { describe, expect, it } from 'vitest'
 import { explainExit } from '../src/exit-code.js'
+import { showDevices } from '../src/show-devices.js'
 import { diskOptions } from './disk-options.js'
 
 const plugin = definePlugin({
@@ -126,6 +127,17 @@ describe('pcikit devices', () => {
   it('lists the device types and where they come from', async () => {
     const { printed } = await call('devices')
     expect(printed).toMatch(/^disk\s+A disk\s+pcikit-device-disk$/m)
+  })
+
+  it('lists the plugins, what they bring and where they were loaded from', async () => {
+    const origin = { file: '/app/node_modules/acme/index.js', version: '1.2.3' }
+    const acme = { ...definePlugin({ name: 'acme', api: PLUGIN_API_VERSION, contributes: [] }), origin }
+    expect(showDevices([plugin, acme], undefined)).toMatch(
+      /\nacme +1\.2\.3 +\/app\/node_modules\/acme\/index\.js\n/
+    )
+    expect(showDevices([plugin, acme], undefined)).toMatch(
+      /\npcikit-device-disk +device type disk +built in\n/
+    )
   })
 
   it('lists the options of one device type', async () => {

@@ -112,6 +112,22 @@ export interface DmaWindow {
   close(): void
 }
 
+/**
+ * Looks at small structures that are each somewhere else: a table of descriptors, a header, a status byte. It pins
+ * nothing. What it found is valid until it looks again, and until the device returns to the event loop.
+ */
+export interface DmaPeek {
+  /**
+   * Finds a range that is in one piece of memory that the client shares, at the latest once it was copied. False says
+   * nothing: {@link DmaSpace.read} and {@link DmaSpace.write} reach the range, or say why not.
+   */
+  locate(iova: number, byteLength: number, access: DmaAccess): boolean
+  /** The memory that was found. */
+  readonly view: DataView
+  /** Where the range begins in it. */
+  readonly position: number
+}
+
 /** Called with the range of guest addresses that came or went. Must not throw. */
 export type DmaListener = (iova: number, byteLength: number) => void
 
@@ -122,6 +138,8 @@ export interface DmaSpace {
   /** Makes a closed lease. For each command slot once, not for each command. */
   createLease(): DmaLease
   openWindow(iova: number, byteLength: number, access: DmaAccess): DmaWindow
+  /** Where there is none, small structures are copied like everything else. */
+  createPeek?(): DmaPeek
   /** Copies guest memory into `target`. Answers at once for mapped memory. */
   read(iova: number, target: Uint8Array): DmaFault | Promise<DmaFault>
   /** Copies `source` into guest memory. Answers at once for mapped memory. */

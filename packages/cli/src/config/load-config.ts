@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { PcikitError } from '@pcikit/core'
 import type { Extensions, Plugin } from '@pcikit/core'
 import { createHost, loadPlugin } from '@pcikit/core/host'
+import { addDiscovered } from '../plugins.js'
 import type { RunRequest } from '../run-devices.js'
 import { ConfigCheck } from './config-check.js'
 import { parseConfig, toPlain } from './config-value.js'
@@ -13,7 +14,7 @@ import type { ConfigDraft, DeviceDraft, Written } from './read-config.js'
 
 /** What a file of devices comes to. */
 export interface LoadedConfig extends Pick<RunRequest, 'devices' | 'records' | 'folder'> {
-  /** Those that were there already, those that the file names, and one with its back ends. */
+  /** Those that were there already, those that the file names or has discovered, and one with its back ends. */
   readonly plugins: readonly Plugin[]
   /** Levels of devices that have one of their own. */
   readonly deviceLevels: Readonly<Record<string, string>>
@@ -29,10 +30,11 @@ export async function loadConfig (file: string, builtIn: readonly Plugin[]): Pro
   const folder = dirname(resolve(file))
   const draft = readConfig(parseConfig(text, problems), folder, problems)
   const named = await loadPlugins(draft.plugins, folder, problems)
-  const plugins = [...builtIn, ...named]
+  const { plugins, knowsAll } = await discover([...builtIn, ...named], draft, folder, problems)
   const extensions = register(plugins, draft, problems)
   if (extensions !== undefined) {
-    await new ConfigCheck(draft, extensions, problems, named.length === draft.plugins.length).run()
+    const checks = new ConfigCheck(draft, extensions, problems, knowsAll && named.length === draft.plugins.length)
+    await checks.run()
   }
   problems.throwIfAny()
   return {
@@ -83,6 +85,26 @@ async function loadPlugins (names: readonly Written[], folder: string, problems:
     )
   )
   return loaded.filter(plugin => plugin !== undefined)
+}
+
+/** Adds what `plugins: discover` finds, if the file has it. What is found and cannot be used is a mistake. */
+async function discover (
+  plugins: readonly Plugin[],
+  { discover: written }: ConfigDraft,
+  folder: string,
+  problems: Problems
+): Promise<{ readonly plugins: readonly Plugin[], readonly knowsAll: boolean }> {
+  if (written === undefined) return { plugins, knowsAll: true }
+  try {
+    const found = await addDiscovered(plugins, folder)
+    for (const { name, error } of found.refusals) {
+      problems.add(written.at, `${name} cannot be used: ${mistakeOf(error)}`)
+    }
+    return { plugins: found.plugins, knowsAll: found.refusals.length === 0 }
+  } catch (error) {
+    problems.add(written.at, mistakeOf(error))
+    return { plugins, knowsAll: false }
+  }
 }
 
 /** What all plugins contribute, where they go together. */

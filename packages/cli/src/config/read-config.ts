@@ -32,10 +32,14 @@ export interface DeviceDraft {
 /** What a file says, before anything is known about plugins. */
 export interface ConfigDraft {
   readonly plugins: readonly Written[]
+  /** `plugins: discover`, where that stands in place of a list. */
+  readonly discover: Written | undefined
   readonly backends: readonly NamedBackend[]
   readonly devices: readonly DeviceDraft[]
 }
 
+/** In place of a list of plugins: those among the dependencies of the application that the file is part of. */
+const DISCOVER = 'discover'
 const FILE_KEYS = ['plugins', 'backends', 'devices']
 const DEVICE_KEYS = ['type', 'socket', 'socketMode', 'logLevel', 'record', 'unmapDeadlineMs', 'options']
 const OPTIONS_HINT = ' Options of its type stand below `options`.'
@@ -59,7 +63,9 @@ class ConfigReader {
 
   read (root: ConfigValue): ConfigDraft {
     const keys = this.#mapping(root, 'the file', FILE_KEYS)
-    const plugins = this.#list(keys.get('plugins')).flatMap(item => this.#text(item, 'a plugin') ?? [])
+    const discover = this.#discover(keys.get('plugins'))
+    const listed = discover === undefined ? this.#list(keys.get('plugins')) : []
+    const plugins = listed.flatMap(item => this.#text(item, 'a plugin') ?? [])
     const backends = this.#named(keys.get('backends'), 'back end').flatMap(({ key, at, value }) => {
       const spec = this.#text(value, `the back end \`${key}\``)
       return spec === undefined ? [] : [{ name: { text: key, at }, spec }]
@@ -69,7 +75,7 @@ class ConfigReader {
       this.#problems.add(keys.get('devices')?.at ?? root.at, 'there is no device; write one below `devices`')
     }
     this.#assertUnique(devices.flatMap(({ socket, record }) => record === undefined ? [socket] : [socket, record]))
-    return { plugins, backends, devices }
+    return { plugins, discover, backends, devices }
   }
 
   #device ({ key, at, value }: ConfigEntry): DeviceDraft {
@@ -117,6 +123,10 @@ class ConfigReader {
       )
     }
     return keys
+  }
+
+  #discover (entry: ConfigEntry | undefined): Written | undefined {
+    return entry?.value.scalar === DISCOVER ? { text: DISCOVER, at: entry.value.at } : undefined
   }
 
   #list (entry: ConfigEntry | undefined): readonly ConfigValue[] {

@@ -137,6 +137,42 @@ describe('loadConfig', () => {
 })
 
 describe('docs/serve.md', () => {
+  describe('with plugins: discover', () => {
+    const install = (name: string, source: string): void => {
+      const place = join(folder, 'node_modules', name)
+      mkdirSync(place, { recursive: true })
+      writeFileSync(join(place, 'index.mjs'), source)
+      writeFileSync(
+        join(place, 'package.json'),
+        JSON.stringify({ name, main: 'index.mjs', keywords: ['pcikit-plugin'] })
+      )
+    }
+    const source = (name: string): string =>
+      `export default {
+        name: '${name}', api: ${PLUGIN_API_VERSION}, contributes: [], [Symbol.for('@pcikit/plugin')]: true
+      }`
+    const TEXT = 'plugins: discover\ndevices: { a: { type: disk }, b: { type: clok } }'
+
+    it('finds them among the dependencies of the application that the file is in, and misses none twice', async () => {
+      const dependencies = { 'some-plugin': '1', 'pcikit-device-disk': '1' }
+      writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', dependencies }))
+      install('some-plugin', source('some-plugin'))
+      install('pcikit-device-disk', source('pcikit-device-disk'))
+      const { plugins } = await load(TEXT.replace(', b: { type: clok }', ''))
+      expect(plugins.slice(0, 3).map(each => each.name)).toEqual(['@pcikit/block', 'pcikit-device-disk', 'some-plugin'])
+    })
+
+    it('tells which cannot be used, and not what those might have contributed', async () => {
+      writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', dependencies: { bad: '1' } }))
+      install('bad', "throw new Error('out of order')")
+      expect(await problemsOf(TEXT)).toEqual([expect.stringMatching(/^1:10 bad cannot be used: .* out of order$/)])
+    })
+
+    it('tells that there is no application', async () => {
+      expect(await problemsOf(TEXT)).toEqual([expect.stringMatching(/^1:10 Plugins are looked for/)])
+    })
+  })
+
   it('has an example that is right, where its plugins are', async () => {
     const document = readFileSync(new URL('../../../../docs/serve.md', import.meta.url), 'utf8')
     const example = /```yaml\n(.*?)```/s.exec(document)?.[1] ?? ''

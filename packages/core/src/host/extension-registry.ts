@@ -51,7 +51,7 @@ export class ExtensionRegistry implements Extensions {
     const other = this.#plugins.get(plugin.name)
     if (other !== undefined) {
       const origins = [other, plugin].map(({ origin }) => origin?.file ?? 'the program itself')
-      const places = origins[0] === origins[1] ? '' : `, from ${origins.join(' and from ')}`
+      const places = origins[0] === origins[1] ? '' : `, as ${origins.join(' and as ')}`
       throw new PcikitError(
         'PCIKIT_PLUGIN_DUPLICATE',
         `${plugin.name} is in the list of plugins twice${places}. Remove one.`,

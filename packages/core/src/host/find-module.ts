@@ -21,8 +21,8 @@ export interface PackageFolder {
   readonly manifest: PackageManifest
 }
 
-/** What an `import` looks for in `exports`, in the order in which a package lists them. */
-const CONDITIONS: readonly string[] = ['node', 'import', 'module-sync', 'default']
+/** What an `import` takes of `exports`; the order is the package's. */
+const CONDITIONS: readonly string[] = 'node import module-sync default'.split(' ')
 
 /** The file that an application's `import` of a package or path gets. Throws what Node does where there is none. */
 export function findModule (specifier: string, from: string): string {

@@ -72,7 +72,7 @@ describe('loadPlugin', () => {
     expect(() => createHost({ plugins })).toThrowError(
       expect.objectContaining({
         code: 'PCIKIT_PLUGIN_DUPLICATE',
-        message: expect.stringContaining(`from ${one} and from ${join(app, 'mine.mjs')}`)
+        message: expect.stringContaining(`as ${one} and as ${join(app, 'mine.mjs')}`)
       })
     )
   })
