@@ -1,6 +1,7 @@
 import type { BlockRange } from '@pcikit/block'
 import type { DmaLease } from '@pcikit/core'
 import type { VirtqueueChain } from '@pcikit/virtio'
+import { RequestHeader } from './layouts.js'
 import type { BlkStatus } from './protocol.js'
 
 /** What a request came to. Undefined: it is held, and begins again later. */
@@ -47,6 +48,12 @@ export class BlockRequest {
   constructor (chain: VirtqueueChain, onRevoke: (request: BlockRequest) => void) {
     this.chain = chain
     this.onRevoke = () => onRevoke(this)
+  }
+
+  /** Takes over what the header says. */
+  identify (view: DataView, base: number): void {
+    this.type = RequestHeader.type.get(view, base)
+    this.sector = RequestHeader.sector.get(view, base)
   }
 
   /** Begins a life. */

@@ -68,8 +68,18 @@ export class RequestProcessor {
       return
     }
     const request = this.#requests.claim(chain)
+    const header = readable.locate(0, RequestHeader.byteLength)
+    if (header === undefined) {
+      this.#readHeader(request)
+      return
+    }
+    request.identify(header.view, header.position)
+    this.#begin(request)
+  }
+
+  #readHeader (request: BlockRequest): void {
     const header = this.#header
-    const fault = readable.read(0, header.bytes)
+    const fault = request.chain.readable.read(0, header.bytes)
     if (typeof fault === 'number') this.#identified(request, header, fault)
     else {
       this.#header = new HeaderBuffer()
@@ -88,8 +98,7 @@ export class RequestProcessor {
   }
 
   #identified (request: BlockRequest, header: HeaderBuffer, fault: DmaFault): void {
-    request.type = RequestHeader.type.get(header.view, 0)
-    request.sector = RequestHeader.sector.get(header.view, 0)
+    request.identify(header.view, 0)
     if (fault === DmaFault.NONE) this.#begin(request)
     else this.#finish(request, unreachable(this.#parts, request, fault))
   }

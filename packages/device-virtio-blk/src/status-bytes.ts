@@ -62,6 +62,12 @@ export class StatusBytes {
       return
     }
     const { writable } = chain
+    const place = writable.locate(writable.byteLength - 1, 1)
+    if (place !== undefined) {
+      place.view.setUint8(place.position, status)
+      chain.complete(written + 1)
+      return
+    }
     const fault = writable.write(writable.byteLength - 1, BYTES[status]!)
     if (fault === DmaFault.NONE) chain.complete(written + 1)
     else if (typeof fault === 'number') this.#wait({ chain, status, written })

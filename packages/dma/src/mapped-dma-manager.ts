@@ -5,6 +5,7 @@ import type {
   DmaLease,
   DmaListener,
   DmaManager,
+  DmaPeek,
   DmaPort,
   DmaRegion,
   DmaWindow,
@@ -20,6 +21,7 @@ import { endTransfers } from './in-flight.js'
 import { MappedLease } from './lease.js'
 import { Listeners } from './listeners.js'
 import type { MappedDmaOptions } from './options.js'
+import { MappedPeek } from './peek.js'
 import { ADDRESS_END } from './region.js'
 import type { Region } from './region.js'
 import { removeRegions } from './region-removal.js'
@@ -76,6 +78,10 @@ export class MappedDmaManager implements DmaManager {
 
   openWindow (iova: number, byteLength: number, access: DmaAccess): DmaWindow {
     return new MappedWindow(this.#memory, iova, byteLength, access)
+  }
+
+  createPeek (): DmaPeek {
+    return new MappedPeek(this.#memory)
   }
 
   read (iova: number, target: Uint8Array): DmaFault | Promise<DmaFault> {

@@ -1,4 +1,4 @@
-import type { DmaFault, DmaLease } from '@pcikit/core'
+import type { DmaFault, DmaLease, DmaPeek } from '@pcikit/core'
 
 /**
  * The device-readable or the device-writable bytes of a chain, as one run of bytes however the driver cut them into
@@ -22,6 +22,11 @@ export interface ChainPart {
    * The part has another from now on.
    */
   detach(): DmaLease
+  /**
+   * For a header or a status: finds bytes that are in one piece of shared memory, until it is called again, and until
+   * the device returns to the event loop. Undefined means nothing: `read` or `write` them.
+   */
+  locate(offset: number, byteLength: number): DmaPeek | undefined
   /** Copies bytes from `offset` of a readable part. Answers at once for mapped memory. */
   read(offset: number, target: Uint8Array): DmaFault | Promise<DmaFault>
   /** Copies bytes to `offset` of a writable part. Answers at once for mapped memory. */

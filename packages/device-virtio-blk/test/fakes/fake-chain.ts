@@ -1,5 +1,5 @@
 import { DmaAccess, DmaFault } from '@pcikit/core'
-import type { DmaLease } from '@pcikit/core'
+import type { DmaLease, DmaPeek } from '@pcikit/core'
 import type { ChainPart, VirtqueueChain } from '@pcikit/virtio'
 import { FakeLease } from './fake-lease.js'
 import type { FakePiece } from './fake-lease.js'
@@ -40,6 +40,14 @@ export class FakePart implements ChainPart {
     this.lease = new FakeLease()
     this.lease.onRevoke = lease.onRevoke
     return lease
+  }
+
+  /** What copies would not come to at once, or is in two pieces, is not found. */
+  locate (offset: number, byteLength: number): DmaPeek | undefined {
+    const isThere = this.#chain.isLive && this.copyFault(offset) === DmaFault.NONE
+    const isOnePiece = offset % this.#cut + byteLength <= this.#cut
+    if (!isThere || !isOnePiece) return undefined
+    return { locate: () => false, view: new DataView(this.bytes.buffer), position: this.bytes.byteOffset + offset }
   }
 
   read (offset: number, target: Uint8Array): Answer {

@@ -3,6 +3,7 @@ import { describe } from 'vitest'
 import { describeBusMaster } from './dma-manager/bus-master.js'
 import { describeLeases } from './dma-manager/leases.js'
 import { describeMessages } from './dma-manager/messages.js'
+import { describePeeks } from './dma-manager/peeks.js'
 import { describeRegions } from './dma-manager/regions.js'
 import { describeRemoval } from './dma-manager/removal.js'
 import { describeWindows } from './dma-manager/windows.js'
@@ -24,6 +25,7 @@ export function describeDmaManager (name: string, fixture: DmaManagerFixture): v
     describeRegions(fixture)
     describeLeases(fixture)
     describeWindows(fixture)
+    describePeeks(fixture)
     describeRemoval(fixture)
     describeBusMaster(fixture)
     describeMessages(fixture)

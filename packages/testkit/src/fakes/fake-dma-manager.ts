@@ -1,7 +1,17 @@
 import { assert, DmaAccess, DmaFault, Errno, ProtocolError } from '@pcikit/core'
-import type { DmaLease, DmaListener, DmaManager, DmaPort, DmaRegion, DmaWindow, Subscription } from '@pcikit/core'
+import type {
+  DmaLease,
+  DmaListener,
+  DmaManager,
+  DmaPeek,
+  DmaPort,
+  DmaRegion,
+  DmaWindow,
+  Subscription
+} from '@pcikit/core'
 import { closeDescriptor } from '@pcikit/native'
 import { FakeLease } from './fake-lease.js'
+import { FakePeek } from './fake-peek.js'
 import { FakeRegion } from './fake-region.js'
 import { FakeWindow } from './fake-window.js'
 
@@ -86,6 +96,10 @@ export class FakeDmaManager implements DmaManager {
 
   openWindow (iova: number, byteLength: number, access: DmaAccess): DmaWindow {
     return new FakeWindow(this, iova, byteLength, access)
+  }
+
+  createPeek (): DmaPeek {
+    return new FakePeek(this)
   }
 
   read (iova: number, target: Uint8Array): DmaFault | Promise<DmaFault> {

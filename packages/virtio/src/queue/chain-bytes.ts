@@ -1,5 +1,5 @@
 import { assert, DmaAccess, DmaFault } from '@pcikit/core'
-import type { DmaLease, DmaSpace } from '@pcikit/core'
+import type { DmaLease, DmaPeek, DmaSpace } from '@pcikit/core'
 import type { ChainPart } from '../chain.js'
 import { DescribedBuffer } from './descriptor.js'
 
@@ -18,6 +18,7 @@ export class ChainBytes implements ChainPart {
   lease: DmaLease
   byteLength = 0
   readonly #dma: DmaSpace
+  readonly #peek: DmaPeek | undefined
   readonly #access: DmaAccess
   readonly #owner: ChainOwner
   #count = 0
@@ -26,8 +27,9 @@ export class ChainBytes implements ChainPart {
   /** Where each descriptor ends in the run of bytes. */
   #ends = new Float64Array(CAPACITY_MIN)
 
-  constructor (dma: DmaSpace, access: DmaAccess, owner: ChainOwner) {
+  constructor (dma: DmaSpace, peek: DmaPeek | undefined, access: DmaAccess, owner: ChainOwner) {
     this.lease = dma.createLease()
+    this.#peek = peek
     this.#dma = dma
     this.#access = access
     this.#owner = owner
@@ -76,6 +78,13 @@ export class ChainBytes implements ChainPart {
     this.lease = this.#dma.createLease()
     this.lease.onRevoke = lease.onRevoke
     return lease
+  }
+
+  locate (offset: number, byteLength: number): DmaPeek | undefined {
+    const peek = this.#peek
+    const index = this.#indexWithin(offset, byteLength)
+    if (peek === undefined || index < 0) return undefined
+    return peek.locate(this.#bases[index]! + offset, byteLength, this.#access) ? peek : undefined
   }
 
   read (offset: number, target: Uint8Array): DmaFault | Promise<DmaFault> {

@@ -1,5 +1,5 @@
 import { assert, DmaAccess } from '@pcikit/core'
-import type { DmaSpace } from '@pcikit/core'
+import type { DmaPeek, DmaSpace } from '@pcikit/core'
 import type { VirtqueueChain } from '../chain.js'
 import { ChainBytes } from './chain-bytes.js'
 
@@ -34,12 +34,12 @@ export class ChainRecord implements VirtqueueChain {
   readonly #owner: RecordOwner
   #hasWritable = false
 
-  constructor (dma: DmaSpace, slot: number, owner: RecordOwner) {
+  constructor (dma: DmaSpace, peek: DmaPeek | undefined, slot: number, owner: RecordOwner) {
     this.queueIndex = owner.queueIndex
     this.slot = slot
     this.#owner = owner
-    this.readable = new ChainBytes(dma, DmaAccess.READ, this)
-    this.writable = new ChainBytes(dma, DmaAccess.WRITE, this)
+    this.readable = new ChainBytes(dma, peek, DmaAccess.READ, this)
+    this.writable = new ChainBytes(dma, peek, DmaAccess.WRITE, this)
     this.readable.lease.onRevoke = this.writable.lease.onRevoke = () => this.onRevoke?.()
   }
 

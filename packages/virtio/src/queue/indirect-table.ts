@@ -1,5 +1,5 @@
-import { DmaFault } from '@pcikit/core'
-import type { DmaSpace } from '@pcikit/core'
+import { DmaAccess, DmaFault } from '@pcikit/core'
+import type { DmaPeek, DmaSpace } from '@pcikit/core'
 import { DescribedBuffer, DESCRIPTOR_BYTES } from './descriptor.js'
 
 const CAPACITY_MIN = 64
@@ -7,15 +7,18 @@ const NO_VIEW = new DataView(new ArrayBuffer(0))
 
 /** A copy of the table of indirect descriptors that is being walked. [virtio] "Indirect Descriptors". */
 export class IndirectTable {
-  /** The copy: `count` descriptors, from offset 0 on. */
+  /** Where `count` descriptors of it are, from `position` on. */
   view: DataView = NO_VIEW
+  position = 0
   count = 0
   /** Bytes of the table, as its descriptor says. */
   byteLength = 0
   /** Why it could not be copied. */
   fault: DmaFault = DmaFault.NONE
   readonly #dma: DmaSpace
+  readonly #peek: DmaPeek | undefined
   #capacity = 0
+  #copy = NO_VIEW
   /** For each number of descriptors an array over the start of `view`, so that none has to be made for a chain. */
   #targets: Uint8Array[] = []
   #iova = 0
@@ -24,6 +27,7 @@ export class IndirectTable {
 
   constructor (dma: DmaSpace) {
     this.#dma = dma
+    this.#peek = dma.createPeek?.()
   }
 
   /** Starts with the table that a descriptor at `base` points to. */
@@ -39,6 +43,12 @@ export class IndirectTable {
     if (this.#isAnswered && this.count >= count) return true
     this.#isAnswered = false
     this.count = count
+    if (this.#peek?.locate(this.#iova, count * DESCRIPTOR_BYTES, DmaAccess.READ) === true) {
+      this.view = this.#peek.view
+      this.position = this.#peek.position
+      return true
+    }
+    this.position = 0
     const read = this.#dma.read(this.#iova, this.#target(count))
     if (typeof read === 'number') {
       this.fault = read
@@ -64,9 +74,10 @@ export class IndirectTable {
   #target (count: number): Uint8Array {
     if (count > this.#capacity) {
       this.#capacity = Math.max(CAPACITY_MIN, count)
-      this.view = new DataView(new ArrayBuffer(this.#capacity * DESCRIPTOR_BYTES))
+      this.#copy = new DataView(new ArrayBuffer(this.#capacity * DESCRIPTOR_BYTES))
       this.#targets = []
     }
-    return this.#targets[count] ??= new Uint8Array(this.view.buffer, 0, count * DESCRIPTOR_BYTES)
+    this.view = this.#copy
+    return this.#targets[count] ??= new Uint8Array(this.#copy.buffer, 0, count * DESCRIPTOR_BYTES)
   }
 }

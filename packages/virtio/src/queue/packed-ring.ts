@@ -269,8 +269,8 @@ export class PackedRing implements Ring {
       const isNowhere = table.fault === DmaFault.OUT_OF_RANGE
       return isNowhere ? this.#refuse(head, 'its table does not end below 2^53') : this.#trouble.missed(table)
     }
-    const { view } = table
-    for (let base = 0; base < length; base += DESCRIPTOR_BYTES) {
+    const { view, position } = table
+    for (let base = position; base < position + length; base += DESCRIPTOR_BYTES) {
       // "The VIRTQ_DESC_F_WRITE flags bit is the only valid flag … Others are reserved and are ignored by the device."
       const isWritable = (PackedDescriptor.flags.get(view, base) & DescriptorFlag.WRITE) !== 0
       if (!record.add(view, base, isWritable)) return this.#refuseOrder(head)

@@ -1,4 +1,4 @@
-import type { DmaSpace } from '@pcikit/core'
+import type { DmaPeek, DmaSpace } from '@pcikit/core'
 import { ChainRecord } from './chain-record.js'
 import type { RecordOwner } from './chain-record.js'
 
@@ -7,6 +7,8 @@ export class RecordPool {
   /** Records taken and not given back. */
   inUse = 0
   readonly #dma: DmaSpace
+  /** One for all records: what it finds is used at once. */
+  readonly #peek: DmaPeek | undefined
   readonly #recordsMax: number
   readonly #owner: RecordOwner
   readonly #records: ChainRecord[] = []
@@ -14,6 +16,7 @@ export class RecordPool {
 
   constructor (dma: DmaSpace, recordsMax: number, owner: RecordOwner) {
     this.#dma = dma
+    this.#peek = dma.createPeek?.()
     this.#recordsMax = recordsMax
     this.#owner = owner
   }
@@ -21,7 +24,7 @@ export class RecordPool {
   /** The record that {@link take} takes. Undefined: all are in use. */
   peek (): ChainRecord | undefined {
     if (this.#free !== undefined || this.#records.length === this.#recordsMax) return this.#free
-    this.#free = new ChainRecord(this.#dma, this.#records.length, this.#owner)
+    this.#free = new ChainRecord(this.#dma, this.#peek, this.#records.length, this.#owner)
     this.#records.push(this.#free)
     return this.#free
   }
