@@ -1,6 +1,6 @@
 import type { BlockBackend } from '@pcikit/block'
 import { DmaFault } from '@pcikit/core'
-import type { DmaAccess, DmaLease, DmaSpace, DmaWindow, SegmentList } from '@pcikit/core'
+import type { DmaAccess, DmaLease, DmaPeek, DmaSpace, DmaWindow, SegmentList } from '@pcikit/core'
 
 /** Guest memory in one array from address 0 on, at the least possible cost: what is measured is the controller. */
 export class FlatDmaSpace implements DmaSpace {
@@ -21,6 +21,18 @@ export class FlatDmaSpace implements DmaSpace {
 
   openWindow (iova: number, byteLength: number, access: DmaAccess): DmaWindow {
     return new FlatWindow(this, iova, byteLength, access)
+  }
+
+  createPeek (): DmaPeek {
+    const peek = {
+      view: this.view,
+      position: 0,
+      locate: (iova: number): boolean => {
+        peek.position = iova
+        return true
+      }
+    }
+    return peek
   }
 
   read (iova: number, target: Uint8Array): DmaFault {
