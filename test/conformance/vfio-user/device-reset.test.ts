@@ -4,8 +4,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   DEVICE_RESET,
   DMA_MAP,
-  EIO,
-  ERROR,
   join,
   message,
   NO_REPLY,
@@ -79,10 +77,16 @@ describe('DEVICE_RESET', () => {
     closeDescriptor(file)
   })
 
-  it('that fails is answered with EIO, and the session lives on', async () => {
+  it('that fails leaves the device off its bus, until one succeeds', async () => {
+    const read = join(quads(0), words(5, 4))
+    const before = await client.request(REGION_READ, read)
     vi.spyOn(server.device, 'reset').mockRejectedValueOnce(new Error('a mistake of the device'))
 
-    expect(await client.request(DEVICE_RESET)).toMatchObject({ size: 16, flags: REPLY | ERROR, errno: EIO })
     expect(await client.request(DEVICE_RESET)).toMatchObject({ flags: REPLY })
+    const broken = await client.request(REGION_READ, read)
+    expect(broken.payload.getUint32(16, true)).toBe(0xffff_ffff)
+    expect(await client.request(DEVICE_RESET)).toMatchObject({ flags: REPLY })
+    const after = await client.request(REGION_READ, read)
+    expect(after.payload.getUint32(16, true)).toBe(before.payload.getUint32(16, true))
   })
 })
