@@ -147,13 +147,13 @@ export class SplitRing implements Ring {
   }
 
   arm (): RingOutcome {
-    if (this.#hasEventIndex) {
-      return this.#used.storeHalf(this.#usedEventOffset, this.#next) ?
-        RingOutcome.DONE :
-        this.#trouble.missed(this.#used)
-    }
-    if (!this.#storeHeader(0, this.#usedIndex)) return this.#trouble.missed(this.#used)
+    const isAsked = this.#hasEventIndex ?
+      this.#used.storeHalf(this.#usedEventOffset, this.#next) :
+      this.#storeHeader(0, this.#usedIndex)
+    if (!isAsked) return this.#trouble.missed(this.#used)
     this.#usedFlags = 0
+    // What is peeked at next must not be older.
+    this.#available.fence()
     return RingOutcome.DONE
   }
 
@@ -207,6 +207,8 @@ export class SplitRing implements Ring {
 
   /** Looks how far the driver is. */
   #look (): RingOutcome {
+    // Who polls finds nothing new most of the time.
+    if (this.#available.peekHalf(IDX_OFFSET) === this.#next) return RingOutcome.NOTHING
     const index = this.#available.loadHalf(IDX_OFFSET)
     if (index < 0) return this.#trouble.missed(this.#available)
     const count = (index - this.#next) & 0xffff
