@@ -1,7 +1,7 @@
 // What is published, as somebody gets it who never saw this repository. Dependencies of others come from the registry
 // that npm is set up for; without a network there is nothing to test.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -66,6 +66,13 @@ describe.skipIf(isOffline)(`what is published${reason}`, () => {
       expect(seen['block']).toEqual([0x5a])
       expect(seen['random']).toHaveLength(32)
       expect(new Set(seen['random']).size).toBeGreaterThan(1)
+    })
+
+    it('says how to build the addon where none fits', async () => {
+      const native = join(stranger.folder, 'application/node_modules/@pcikit/native')
+      renameSync(join(native, 'prebuilds'), join(native, 'elsewhere'))
+      const refusal = stranger.run('application', 'node', ['serve.mjs'])
+      await expect(refusal).rejects.toThrow(`"npx node-gyp rebuild" in ${join(native, 'src/addon')}`)
     })
   })
 
