@@ -1,6 +1,6 @@
 /**
  * The vfio-user protocol on UNIX sockets, for clients such as QEMU's `vfio-user-pci`. The default export is a plugin
- * that contributes the transport `socket`.
+ * that contributes the transport `socket`, and for tests `memory`.
  *
  * @example
  * ```ts
@@ -19,5 +19,6 @@
  */
 export { default } from './plugin.js'
 export { SocketTransport } from './socket-transport.js'
-export { socketOptions } from './options.js'
-export type { SocketOptions } from './options.js'
+export { memoryOptions, socketOptions } from './options.js'
+export type { ListenerOptions, SocketOptions } from './options.js'
+export type { StreamListener, StreamSocket } from './stream-socket.js'

@@ -1,11 +1,11 @@
 import { WOULD_BLOCK } from '@pcikit/native'
-import type { UnixSocket } from '@pcikit/native'
 import { DescriptorLedger } from './descriptor-ledger.js'
 import { Header, HeaderFlags } from './layouts/header.js'
 import { Message } from './message.js'
 import { Outgoing } from './outgoing.js'
 import { MessageType } from './protocol.js'
 import { ReceiveBuffer } from './receive-buffer.js'
+import type { StreamSocket } from './stream-socket.js'
 
 /** How many messages are handled in one turn of the event loop before others have theirs. */
 const MESSAGES_PER_TURN = 256
@@ -45,7 +45,7 @@ export interface MessageSink {
  */
 export class MessageStream {
   readonly outgoing = new Outgoing()
-  readonly #socket: UnixSocket
+  readonly #socket: StreamSocket
   readonly #sink: MessageSink
   readonly #limits: StreamLimits
   readonly #buffer = new ReceiveBuffer()
@@ -65,7 +65,7 @@ export class MessageStream {
   #isFlushScheduled = false
   #continuation: NodeJS.Immediate | undefined = undefined
 
-  constructor (socket: UnixSocket, sink: MessageSink, limits: StreamLimits) {
+  constructor (socket: StreamSocket, sink: MessageSink, limits: StreamLimits) {
     this.#socket = socket
     this.#sink = sink
     this.#limits = limits

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { DEFAULT_TRANSFER_BYTES } from './protocol.js'
+import type { StreamListener } from './stream-socket.js'
 
 const MODE_MAX = 0o777
 
@@ -33,3 +34,18 @@ export const socketOptions = z.strictObject({
 
 /** The options of the transport `socket`, parsed. */
 export type SocketOptions = z.output<typeof socketOptions>
+
+function isListener (value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'accept' in value && 'onReadable' in value && 'close' in value
+}
+
+/** What the transport `memory` can be told: where its connections come from, and else what `socket` can. */
+export const memoryOptions = socketOptions.omit({ path: true, mode: true }).extend({
+  listener: z.custom<StreamListener>(isListener, 'an object that connections come from, such as a MemoryListener')
+    .describe('What connections come from, in place of a socket')
+}).transform((options): ListenerOptions => ({ ...options, path: 'memory', mode: 0 }))
+
+/** The options of a transport whose connections come from an object; its `path` is what it is called. */
+export interface ListenerOptions extends SocketOptions {
+  readonly listener: StreamListener
+}

@@ -1,6 +1,6 @@
 import { closeDescriptor } from '@pcikit/native'
-import type { UnixSocket } from '@pcikit/native'
 import { Header } from './layouts/header.js'
+import type { StreamSocket } from './stream-socket.js'
 
 /** What the queue has at rest. */
 const HOME_BYTES = 64 << 10
@@ -62,7 +62,7 @@ export class Outgoing {
   }
 
   /** Sends what the socket takes. Gives 0 once all is sent, or the negative errno that stopped it. */
-  flush (socket: UnixSocket): number {
+  flush (socket: StreamSocket): number {
     while (this.#head < this.#tail) {
       const byteLength = this.#rest > 0 ? this.#rest : this.#batchBytes()
       const shipment = this.#rest === 0 ? this.#shipmentAt(this.#head) : undefined

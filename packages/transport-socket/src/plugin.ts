@@ -1,6 +1,6 @@
 import { contribute, definePlugin, PLUGIN_API_VERSION, SERVICE, SHARED_MEMORY, TRANSPORT } from '@pcikit/core'
 import { FileMemoryFactory } from './file-memory-factory.js'
-import { socketOptions } from './options.js'
+import { memoryOptions, socketOptions } from './options.js'
 import { SocketTransport } from './socket-transport.js'
 
 export default definePlugin({
@@ -11,6 +11,12 @@ export default definePlugin({
       name: 'socket',
       summary: 'The vfio-user protocol on a UNIX socket, for virtual machines.',
       options: socketOptions,
+      provider: { useClass: SocketTransport }
+    }),
+    contribute(TRANSPORT, {
+      name: 'memory',
+      summary: 'The vfio-user protocol inside of one process, for tests.',
+      options: memoryOptions,
       provider: { useClass: SocketTransport }
     }),
     contribute(SERVICE, {

@@ -1,11 +1,11 @@
 import { Errno } from '@pcikit/core'
 import type { Logger } from '@pcikit/core'
-import type { UnixListener, UnixSocket } from '@pcikit/native'
 import { Header } from './layouts/header.js'
 import { Message } from './message.js'
 import { Outgoing } from './outgoing.js'
 import { ReplyWriter } from './reply-writer.js'
 import type { Session } from './session.js'
+import type { StreamListener, StreamSocket } from './stream-socket.js'
 
 /**
  * How long another client may wait for the one before it to go. A virtual machine that is restarted connects before the
@@ -20,14 +20,14 @@ const WAITING_MAX = 8
 const RETRY_MS = 1000
 
 interface Waiting {
-  readonly socket: UnixSocket
+  readonly socket: StreamSocket
   readonly timer: NodeJS.Timeout
 }
 
 /** Lets clients in one after the other. One that comes while another is served is told that the device is busy. */
 export class Reception {
-  readonly #listener: UnixListener
-  readonly #openSession: (socket: UnixSocket, onEnded: () => void) => Session
+  readonly #listener: StreamListener
+  readonly #openSession: (socket: StreamSocket, onEnded: () => void) => Session
   readonly #logger: Logger
   #session: Session | undefined = undefined
   #waiting: Waiting[] = []
@@ -35,8 +35,8 @@ export class Reception {
   #isOpen = true
 
   constructor (
-    listener: UnixListener,
-    openSession: (socket: UnixSocket, onEnded: () => void) => Session,
+    listener: StreamListener,
+    openSession: (socket: StreamSocket, onEnded: () => void) => Session,
     logger: Logger
   ) {
     this.#listener = listener
@@ -74,7 +74,7 @@ export class Reception {
     if (this.#waiting.length > WAITING_MAX) this.#giveUp(waiting)
   }
 
-  #tryAccept (): UnixSocket | undefined {
+  #tryAccept (): StreamSocket | undefined {
     try {
       return this.#listener.accept()
     } catch (error) {
@@ -85,7 +85,7 @@ export class Reception {
     }
   }
 
-  #serve (socket: UnixSocket): void {
+  #serve (socket: StreamSocket): void {
     this.#session = this.#openSession(socket, () => {
       this.#session = undefined
       this.#serveNext()
@@ -114,7 +114,7 @@ export class Reception {
 }
 
 /** Answers the client's first message, if it is here, with EBUSY, and closes the connection. */
-function refuse (socket: UnixSocket): void {
+function refuse (socket: StreamSocket): void {
   const bytes = new Uint8Array(4096)
   const received = socket.receive(bytes, 0, bytes.length)
   if (received >= Header.byteLength) {

@@ -1,6 +1,5 @@
 import { Errno, isProtocolError, ProtocolError } from '@pcikit/core'
 import type { ClientConnection, DeviceEndpoint, Logger } from '@pcikit/core'
-import type { UnixSocket } from '@pcikit/native'
 import { handlerOf } from './command-table.js'
 import { closeAll } from './descriptor-ledger.js'
 import { DmaChannel } from './dma-channel.js'
@@ -16,6 +15,7 @@ import { RegionTable } from './region-table.js'
 import { ReplyWriter } from './reply-writer.js'
 import type { RequestContext } from './request-context.js'
 import { streamLimits } from './stream-limits.js'
+import type { StreamSocket } from './stream-socket.js'
 
 /** What a session needs besides its socket. */
 export interface SessionSettings {
@@ -42,7 +42,7 @@ export class Session implements MessageSink {
   /** What closes the connection once the answer to the current command is on its way. */
   #fatal: string | undefined = undefined
 
-  constructor (socket: UnixSocket, settings: SessionSettings) {
+  constructor (socket: StreamSocket, settings: SessionSettings) {
     this.#settings = settings
     this.#logger = settings.logger
     this.#stream = new MessageStream(socket, this, streamLimits(settings.options))

@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach } from 'vitest'
 import { describeTransport } from '../../testkit/src/compliance/transport.js'
 import type { TransportClient } from '../../testkit/src/compliance/transport.js'
+import { MemoryListener } from '../../testkit/src/memory/memory-listener.js'
 import { VfioUserClient } from '../../testkit/src/vfio-user/vfio-user-client.js'
-import { socketOptions, SocketTransport } from '../src/index.js'
+import { memoryOptions, socketOptions, SocketTransport } from '../src/index.js'
 
 let folder: string
 let events: number[]
@@ -25,11 +26,26 @@ afterEach(() => {
 
 describeTransport('SocketTransport', {
   create: () => new SocketTransport(socketOptions.parse({ path: join(folder, 'device.sock') }), silentLogger),
-  connect: connectTo
+  connect: async transport => drive(await VfioUserClient.connect(transport.address))
 })
 
-async function connectTo (transport: Transport): Promise<TransportClient> {
-  const client = await VfioUserClient.connect(transport.address)
+const listeners = new Map<Transport, MemoryListener>()
+
+describeTransport('SocketTransport without a socket', {
+  create: () => {
+    const listener = new MemoryListener()
+    const transport = new SocketTransport(memoryOptions.parse({ listener }), silentLogger)
+    listeners.set(transport, listener)
+    return transport
+  },
+  connect: async transport => {
+    const connection = listeners.get(transport)?.connect()
+    if (connection === undefined) throw new Error('The suite connects to another transport than it created.')
+    return drive(await VfioUserClient.attach(connection))
+  }
+})
+
+function drive (client: VfioUserClient): TransportClient {
   return {
     readRegion: (index, offset, count) => client.readRegion(index, offset, count),
     writeRegion: (index, offset, data) => client.writeRegion(index, offset, data),

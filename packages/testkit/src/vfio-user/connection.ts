@@ -1,5 +1,5 @@
 import { closeDescriptor } from '@pcikit/native'
-import type { UnixSocket } from '@pcikit/native'
+import type { ClientSocket } from './client-socket.js'
 import { encodeMessage, isErrorReply, isReply } from './message.js'
 import type { Message } from './message.js'
 import { MessageStream } from './message-stream.js'
@@ -47,7 +47,7 @@ export class Connection {
   #resolveEnded: (error: ConnectionError) => void = () => undefined
   #nextId = 0
 
-  constructor (socket: UnixSocket, options: ConnectionOptions) {
+  constructor (socket: ClientSocket, options: ConnectionOptions) {
     this.#options = options
     this.#ended = new Promise(resolve => {
       this.#resolveEnded = resolve

@@ -1,6 +1,6 @@
 import { closeDescriptor, WOULD_BLOCK } from '@pcikit/native'
-import type { UnixSocket } from '@pcikit/native'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ClientSocket } from './client-socket.js'
 import { Header } from './layouts.js'
 import { decodeHeader } from './message.js'
 import type { Message, MessageHeader } from './message.js'
@@ -25,7 +25,7 @@ export interface SendOptions {
  * attributed to the message they came with, and writes in the order of the calls.
  */
 export class MessageStream {
-  readonly #socket: UnixSocket
+  readonly #socket: ClientSocket
   readonly #onMessage: (message: Message) => void
   readonly #onEnd: (error: ConnectionError) => void
   readonly #headerBytes = new Uint8Array(Header.byteLength)
@@ -38,7 +38,7 @@ export class MessageStream {
   #end: ConnectionError | undefined
 
   constructor (
-    socket: UnixSocket,
+    socket: ClientSocket,
     onMessage: (message: Message) => void,
     onEnd: (error: ConnectionError) => void
   ) {

@@ -1,6 +1,7 @@
 import { closeDescriptor, UnixSocket } from '@pcikit/native'
 import { decodeVersion, encodeVersion, qemuCapabilities } from './capabilities.js'
 import type { Capabilities, NegotiatedVersion } from './capabilities.js'
+import type { ClientSocket } from './client-socket.js'
 import { Connection } from './connection.js'
 import type { RequestOptions } from './connection.js'
 import { DmaResponder } from './dma-responder.js'
@@ -74,7 +75,7 @@ export class VfioUserClient implements RegionAccess {
   /** Set to take over from {@link dma} what the server's commands are answered with. */
   onCommand: ((message: Message) => Promise<Uint8Array | undefined>) | undefined
 
-  private constructor (socket: UnixSocket, options: VfioUserClientOptions) {
+  private constructor (socket: ClientSocket, options: VfioUserClientOptions) {
     this.#options = options
     const proposed = options.capabilities === false ? undefined : options.capabilities ?? qemuCapabilities
     this.dma = new DmaResponder(
@@ -94,8 +95,8 @@ export class VfioUserClient implements RegionAccess {
     return VfioUserClient.attach(UnixSocket.connect(path), options)
   }
 
-  /** Takes over a connected socket and negotiates. */
-  static async attach (socket: UnixSocket, options: VfioUserClientOptions = {}): Promise<VfioUserClient> {
+  /** Takes over a connection, such as that of a MemoryListener, and negotiates. */
+  static async attach (socket: ClientSocket, options: VfioUserClientOptions = {}): Promise<VfioUserClient> {
     const client = new VfioUserClient(socket, options)
     if (options.negotiate === false) return client
     try {
