@@ -5,11 +5,16 @@ import { serveCommand } from './device-process.js'
 import { attachGuest, BLOCK_BYTES, Cleanup, createFolder, until } from './testbed.js'
 
 const CLIENTS = 30
+/** What is in use goes up and down by half a MiB with what the engine compiles and forgets. A leak only goes up. */
+const ROUNDS = 6
 /** The record of events grows by less, up to its limit; what is there for a client takes more. */
 const KEPT_BYTES_MAX = 8 * 1024
 /** On SIGHUP it collects what is garbage, and says what is left. */
-const SAY_ON_SIGNAL = `process.on('SIGHUP', () => {
-  gc()
+const SAY_ON_SIGNAL = `process.on('SIGHUP', async () => {
+  for (let times = 0; times < 3; times++) {
+    gc()
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
   const { heapUsed, external } = process.memoryUsage()
   process.stderr.write('in use: ' + (heapUsed + external) + ' bytes.')
 })`
@@ -43,6 +48,6 @@ it('a device is no bigger after the last client than after some before', async (
   }
   await serveClients()
   const before = await bytesInUse(command)
-  await serveClients()
-  expect(await bytesInUse(command) - before).toBeLessThan(CLIENTS * KEPT_BYTES_MAX)
+  for (let round = 0; round < ROUNDS; round++) await serveClients()
+  expect(await bytesInUse(command) - before).toBeLessThan(ROUNDS * CLIENTS * KEPT_BYTES_MAX)
 })
