@@ -37,7 +37,17 @@ export { silentRecorder } from './recorder.js'
 export type { Recorder, RecordEvent } from './recorder.js'
 export type { Subscription } from './subscription.js'
 export { DmaAccess, DmaFault } from './dma.js'
-export type { DmaLease, DmaListener, DmaManager, DmaPeek, DmaPort, DmaRegion, DmaSpace, DmaWindow, SegmentList } from './dma.js'
+export type {
+  DmaLease,
+  DmaListener,
+  DmaManager,
+  DmaPeek,
+  DmaPort,
+  DmaRegion,
+  DmaSpace,
+  DmaWindow,
+  SegmentList
+} from './dma.js'
 export { FaultPolicy } from './fault-policy.js'
 export { dropFaults } from './dropping-dma.js'
 export { IRQ_INDEX_COUNT, IrqIndex } from './interrupts.js'
