@@ -13,7 +13,7 @@ import type {
   SharedMemoryFactory,
   Subscription
 } from '@pcikit/core'
-import { createPciFunction, deviceSerialNumber, pciExpress, powerManagement, words } from '@pcikit/pci'
+import { createPciFunction, deviceSerialNumber, msixBar, pciExpress, powerManagement, words } from '@pcikit/pci'
 import type { DescribedPciFunction, PciDescription } from '@pcikit/pci'
 import { CLOSE_STEP_MS, NvmeController } from './controller.js'
 import { DOORBELL_FILE_BYTES, DOORBELL_PAGE_BYTES, DoorbellPage } from './doorbell-page.js'
@@ -27,7 +27,8 @@ import { nameUuid, randomSerial, serialNumber64, uuidText } from './serial-numbe
 const CLASS_CODE = 0x01_08_02
 /** NSIDs that are valid, so that namespaces can be told apart from nonsense. Inactive ones cost nothing. */
 const NAMESPACES_MIN = 32
-const MSIX_ENTRY_BYTES = 16
+/** The BAR of the MSI-X table and PBA. */
+const MSIX_BAR = 4
 
 /** What the device is built with. */
 export interface NvmeDeviceServices {
@@ -136,19 +137,17 @@ export class NvmeDevice implements Device {
       read: offset => this.#controller?.read(offset) ?? 0,
       write: (offset, value, lanes) => this.#controller?.write(offset, value, lanes)
     })
-    const msixBar = msixBarBytes(msixVectors)
+    const msix = msixVectors === 0 ? undefined : msixBar(MSIX_BAR, msixVectors)
     return {
       identity: { vendorId, deviceId, classCode: CLASS_CODE },
       bars: [
         { index: 0, kind: 'memory64', byteLength: BAR_BYTES, handler: registers, ...memory },
-        ...msixVectors === 0 ? [] : [{ index: 4, kind: 'memory32' as const, byteLength: msixBar }]
+        ...msix === undefined ? [] : [msix.bar]
       ],
       interrupts: {
         intxPin: 1,
         msi: { vectors: msiVectorCount(this.#options) },
-        ...msixVectors === 0 ? {} : {
-          msix: { vectors: msixVectors, tableBar: 4, tableOffset: 0, pbaBar: 4, pbaOffset: msixBar / 2 }
-        }
+        ...msix === undefined ? {} : { msix: msix.msix }
       },
       capabilities: [powerManagement(), pciExpress()],
       extendedCapabilities: [deviceSerialNumber(serialNumber64(this.#serial))]
@@ -180,12 +179,6 @@ export class NvmeDevice implements Device {
       hasDoorbellBuffers: this.#page === undefined
     }
   }
-}
-
-/** Table and PBA in halves of a BAR, each on a page of its own, so that a client can map around the table. */
-function msixBarBytes (vectors: number): number {
-  const half = Math.max(4096, 2 ** Math.ceil(Math.log2(vectors * MSIX_ENTRY_BYTES)))
-  return half * 2
 }
 
 function createDoorbellPage (options: NvmeOptions, services: NvmeDeviceServices): DoorbellPage | undefined {
