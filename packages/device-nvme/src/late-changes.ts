@@ -1,9 +1,13 @@
+import { LateRanges } from '@pcikit/block'
+import type { BlockRange } from '@pcikit/block'
 import type { Command } from './command.js'
 import { blockCount, startingBlock } from './io/block-range.js'
 import { DatasetManagement, DatasetRange } from './layouts/command.js'
 import { IoOpcode } from './opcodes.js'
 import type { SubmissionQueue } from './queues/submission-queue.js'
 import { Status } from './status.js'
+
+const ALL_BLOCKS: readonly BlockRange[] = [{ start: 0, count: Infinity }]
 
 /**
  * Changes of the media that the host was told to have failed, or that are from before a reset, while the back end still
@@ -12,8 +16,8 @@ import { Status } from './status.js'
  */
 export class LateChanges {
   readonly #complete: (command: Command, status: Status) => void
-  readonly #changes: Command[] = []
-  #held: Command[] = []
+  /** By NSID, where there are any. */
+  readonly #namespaces = new Map<number, LateRanges<Command>>()
 
   /** `complete` ends a command that was held here. */
   constructor (complete: (command: Command, status: Status) => void) {
@@ -22,53 +26,51 @@ export class LateChanges {
 
   /** Nothing is late, which is so nearly always. */
   get isEmpty (): boolean {
-    return this.#changes.length === 0
+    return this.#namespaces.size === 0
   }
 
   /** The command has ended for the host, but not in its back end. */
   add (command: Command): void {
-    if (isChange(command)) this.#changes.push(command)
+    if (!isChange(command)) return
+    let late = this.#namespaces.get(command.nsid)
+    if (late === undefined) this.#namespaces.set(command.nsid, late = new LateRanges())
+    late.add(command, changedBy(command))
   }
 
   /** Keeps a command that must not begin yet. False: it may. A held command has touched nothing. */
   hold (command: Command): boolean {
-    const mustWait = this.#changes.some(change => mayTouch(command, change))
-    if (mustWait) this.#held.push(command)
-    return mustWait
+    return this.#namespaces.get(command.nsid)?.hold(command, touchedBy(command)) ?? false
   }
 
   /** The back end is done with a late command. Returns those that may begin now, in order. */
   end (command: Command): Command[] {
-    const index = this.#changes.indexOf(command)
-    if (index < 0) return []
-    this.#changes.splice(index, 1)
-    return this.#take(held => !this.#changes.some(change => mayTouch(held, change)))
+    const late = this.#namespaces.get(command.nsid)
+    if (late === undefined) return []
+    const released = late.end(command)
+    if (late.isEmpty) this.#namespaces.delete(command.nsid)
+    return released
   }
 
   /** Ends a held command early. False where there is no such command. */
   abort (queueId: number, cid: number): boolean {
-    const [command] = this.#take(held => held.queue?.id === queueId && held.cid === cid)
-    if (command !== undefined) this.#complete(command, Status.ABORT_REQUESTED)
-    return command !== undefined
+    return this.#drop(held => held.queue?.id === queueId && held.cid === cid, Status.ABORT_REQUESTED)
   }
 
   /** The queue is being deleted: what is held of it ends. */
   endOf (queue: SubmissionQueue): void {
-    for (const command of this.#take(held => held.queue === queue)) {
-      this.#complete(command, Status.ABORTED_SQ_DELETION)
-    }
+    this.#drop(held => held.queue === queue, Status.ABORTED_SQ_DELETION)
   }
 
   /** All queues are closed: what is held ends, and nobody is told. What is late stays so. */
   reset (): void {
-    for (const command of this.#take(() => true)) this.#complete(command, Status.ABORTED_SQ_DELETION)
+    this.#drop(() => true, Status.ABORTED_SQ_DELETION)
   }
 
-  /** Lets go of the held commands for which `test` is true. */
-  #take (test: (command: Command) => boolean): Command[] {
-    const taken = this.#held.filter(test)
-    if (taken.length > 0) this.#held = this.#held.filter(command => !taken.includes(command))
-    return taken
+  /** Ends the held commands for which `test` is true. False where there are none. */
+  #drop (test: (command: Command) => boolean, status: Status): boolean {
+    const dropped = [...this.#namespaces.values()].flatMap(late => late.drop(test))
+    for (const command of dropped) this.#complete(command, status)
+    return dropped.length > 0
   }
 }
 
@@ -84,36 +86,34 @@ function isChange (command: Command): boolean {
   }
 }
 
-/** Whether a new command reads or changes a block of a late change. Flush is about commands that ended well. */
-function mayTouch (command: Command, change: Command): boolean {
-  if (command.nsid !== change.nsid) return false
+/** The blocks that a late change may still change. */
+function changedBy (command: Command): readonly BlockRange[] {
+  if (command.opcode !== IoOpcode.DATASET_MANAGEMENT) return [blocksOf(command)]
+  const { ranges } = command
+  if (ranges === undefined) return ALL_BLOCKS
+  const changed: BlockRange[] = []
+  for (let base = 0; base < ranges.byteLength; base += DatasetRange.byteLength) {
+    changed.push({ start: DatasetRange.slba.get(ranges, base), count: DatasetRange.length.get(ranges, base) })
+  }
+  return changed
+}
+
+/** The blocks that a new command reads or changes. Flush is about commands that ended well. */
+function touchedBy (command: Command): readonly BlockRange[] {
   switch (command.opcode) {
     case IoOpcode.READ:
     case IoOpcode.WRITE:
     case IoOpcode.WRITE_ZEROES:
     case IoOpcode.COMPARE:
-      return overlaps(change, startingBlock(command), blockCount(command))
+      return [blocksOf(command)]
     case IoOpcode.DATASET_MANAGEMENT:
       // Its ranges are in guest memory, which is not looked at twice.
-      return DatasetManagement.AD.isSet(command.cdw11)
+      return DatasetManagement.AD.isSet(command.cdw11) ? ALL_BLOCKS : []
     default:
-      return false
+      return []
   }
 }
 
-function overlaps (change: Command, lba: number, count: number): boolean {
-  if (change.opcode !== IoOpcode.DATASET_MANAGEMENT) {
-    return intersects(startingBlock(change), blockCount(change), lba, count)
-  }
-  const { ranges } = change
-  if (ranges === undefined) return true
-  for (let base = 0; base < ranges.byteLength; base += DatasetRange.byteLength) {
-    const start = DatasetRange.slba.get(ranges, base)
-    if (intersects(start, DatasetRange.length.get(ranges, base), lba, count)) return true
-  }
-  return false
-}
-
-function intersects (start: number, length: number, lba: number, count: number): boolean {
-  return start < lba + count && lba < start + length
+function blocksOf (command: Command): BlockRange {
+  return { start: startingBlock(command), count: blockCount(command) }
 }
