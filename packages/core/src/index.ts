@@ -98,3 +98,6 @@ export {
 export type { BusMasterSwitch, SharedMemory, SharedMemoryFactory } from './tokens.js'
 export { WorkList } from './work-list.js'
 export { endsWithin } from './ends-within.js'
+export { PollLoop } from './poll-loop.js'
+export type { PollTargets, PollTimes } from './poll-loop.js'
+export { StallWatch } from './stall-watch.js'

@@ -1,5 +1,5 @@
-import { dropFaults, FaultPolicy } from '@pcikit/core'
-import type { AssertionError, DmaSpace, Interrupts, Logger } from '@pcikit/core'
+import { dropFaults, FaultPolicy, StallWatch } from '@pcikit/core'
+import type { AssertionError, DmaSpace, Interrupts, Logger, PollTimes } from '@pcikit/core'
 import { AdminCommands } from './admin/admin-commands.js'
 import { DoorbellBufferCommand } from './admin/doorbell-buffer-command.js'
 import { FeatureCommands } from './admin/feature-commands.js'
@@ -11,7 +11,6 @@ import { AsyncEvents } from './async-events.js'
 import { ChangedNamespaces } from './changed-namespaces.js'
 import { CommandPool } from './command-pool.js'
 import { CommandProcessor } from './command-processor.js'
-import type { PollerTimes } from './doorbell-poller.js'
 import { Doorbells } from './doorbells.js'
 import { ErrorLog } from './error-log.js'
 import { Features } from './features.js'
@@ -26,7 +25,6 @@ import type { Namespaces } from './namespace.js'
 import { PrpMapper } from './prp.js'
 import { QueueScheduler } from './queues/queue-scheduler.js'
 import { QueueSet } from './queues/queue-set.js'
-import { StallWatch } from './queues/stall-watch.js'
 import { ShadowDoorbells } from './shadow-doorbells.js'
 import type { ShadowSurroundings } from './shadow-doorbells.js'
 import { TransferFaults } from './transfer-faults.js'
@@ -47,7 +45,7 @@ export interface ControllerSurroundings {
   /** How long the shadow doorbell of a queue is looked at after its last work. */
   readonly shadowWatchMs: number
   /** For doorbells that are polled. */
-  readonly poller: PollerTimes
+  readonly poller: PollTimes
   /** Whether interrupts are sent when the host has a use for them, and not for each run of completions. */
   readonly moderatesInterrupts: boolean
 }

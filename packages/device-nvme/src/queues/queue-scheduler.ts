@@ -1,9 +1,9 @@
 import { DmaFault, WorkList } from '@pcikit/core'
+import type { StallWatch } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import type { CompletionQueue } from './completion-queue.js'
 import type { DoorbellWatch } from './doorbell-watch.js'
-import type { StallWatch } from './stall-watch.js'
 import type { SubmissionQueue } from './submission-queue.js'
 
 /** Commands taken from one queue before the next one has its turn. */

@@ -1,10 +1,8 @@
-import { assert, DmaFault, dropFaults, FaultPolicy } from '@pcikit/core'
+import { assert, DmaFault, dropFaults, FaultPolicy, PollLoop, StallWatch } from '@pcikit/core'
 import type { DmaSpace, Subscription } from '@pcikit/core'
 import { DataFaults } from './data-faults.js'
-import { PollLoop } from './poll-loop.js'
 import type { QueueEngine, QueueSurroundings, VirtqueueFeatures, VirtqueuePlace } from './queue-engine.js'
 import { QueueScheduler } from './queue-scheduler.js'
-import { StallWatch } from './stall-watch.js'
 import { Virtqueue } from './virtqueue.js'
 import type { VirtqueueSurroundings } from './virtqueue.js'
 
@@ -58,7 +56,7 @@ class VirtqueueEngine implements QueueEngine {
       interrupt: queueIndex => events.interrupt(queueIndex),
       broken: reason => this.#broken(reason),
       schedule: () => this.#schedule(),
-      stalled: isWaiting => this.#stalls.update(isWaiting)
+      stalled: isWaiting => isWaiting ? this.#stalls.begin() : this.#stalls.end()
     })
     this.#loop = isPolled ? this.#createLoop() : undefined
     const shared = this.#surroundQueues()

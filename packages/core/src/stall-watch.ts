@@ -1,4 +1,4 @@
-import { FaultPolicy } from '@pcikit/core'
+import { FaultPolicy } from './fault-policy.js'
 
 /**
  * Gives memory that went away under a queue a time to return. Memory goes and comes back in the life of every guest:

@@ -5,12 +5,16 @@ const BACK_OFF_MIN_MS = 1
 /** Scans between two looks at the clock. */
 const SCANS_PER_CLOCK = 16
 
-/** What is looked at. */
+/** What is looked at. Nothing of it may throw. */
 export interface PollTargets {
+  /** A turn begins. */
+  readonly begin?: () => void
   /** Looks once and does what there is to do. True where there was something. */
   readonly scan: () => boolean
   /** Looks for work that ended meanwhile. True: what comes of it is taken when the turn has ended. */
   readonly poll: () => boolean
+  /** The turn is over, also where it was the last one. */
+  readonly end?: () => void
 }
 
 /** How the loop divides the processor, in milliseconds. */
@@ -24,7 +28,8 @@ export interface PollTimes {
 }
 
 /**
- * Looks again and again, without ever keeping the event loop from its turn.
+ * Looks again and again at what nobody tells of, for a device that polls: spins for a bounded time after the last work,
+ * gives the event loop (and with it the socket) its turn in time, and backs off to timers when idle.
  *
  * ```
  *   work ─► spin ─► turns of the loop, back to back ─► timers of 1, 2, 4, 8 ms
@@ -59,18 +64,20 @@ export class PollLoop {
 
   /** Something happened: do not wait for the timer. */
   kick (): void {
-    if (!this.#isRunning || this.#isInTurn || this.#immediate !== undefined) return
+    if (!this.#isRunning || this.#isInTurn) return
     this.#workedAtMs = performance.now()
     this.#backOffMs = BACK_OFF_MIN_MS
+    if (this.#immediate !== undefined) return
     this.#cancel()
     this.#immediate = setImmediate(this.#next)
   }
 
   #turn (): void {
-    const { scan, poll } = this.#targets
+    const { begin, scan, poll, end } = this.#targets
     this.#immediate = undefined
     this.#timer = undefined
     this.#isInTurn = true
+    begin?.()
     const startedAtMs = performance.now()
     let nowMs = startedAtMs
     do {
@@ -83,6 +90,7 @@ export class PollLoop {
         break
       }
     } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < this.#times.turnMs)
+    end?.()
     this.#isInTurn = false
     if (this.#isRunning) this.#goOn(nowMs)
   }
