@@ -14,10 +14,8 @@ function parseMode (text: string): number {
   return Number.parseInt(text.slice(-3), 8)
 }
 
-/** What the transport `socket` can be told. */
-export const socketOptions = z.strictObject({
-  path: z.string().min(1).describe('Where clients find the socket'),
-  mode: mode.prefault('0600').describe('Permission bits of the socket file, in octal'),
+/** What a session can be told, wherever its bytes come from. */
+const sessionOptions = {
   transferBytesMax: z.number().int().min(4096).max(64 << 20).default(DEFAULT_TRANSFER_BYTES)
     .describe('Most bytes of one region access, and of one DMA message'),
   descriptorsMax: z.number().int().min(1).max(253).default(16)
@@ -30,6 +28,13 @@ export const socketOptions = z.strictObject({
     .describe('How long a client may take to answer a request for its memory, in milliseconds'),
   dmaMessageLayout: z.enum(['auto', 'specification', 'qemu']).default('auto')
     .describe('How DMA_READ and DMA_WRITE are laid out; auto finds out')
+}
+
+/** What the transport `socket` can be told. */
+export const socketOptions = z.strictObject({
+  path: z.string().min(1).describe('Where clients find the socket'),
+  mode: mode.prefault('0600').describe('Permission bits of the socket file, in octal'),
+  ...sessionOptions
 })
 
 /** The options of the transport `socket`, parsed. */
@@ -40,7 +45,8 @@ function isListener (value: unknown): boolean {
 }
 
 /** What the transport `memory` can be told: where its connections come from, and else what `socket` can. */
-export const memoryOptions = socketOptions.omit({ path: true, mode: true }).extend({
+export const memoryOptions = z.strictObject({
+  ...sessionOptions,
   listener: z.custom<StreamListener>(isListener, 'an object that connections come from, such as a MemoryListener')
     .describe('What connections come from, in place of a socket')
 }).transform((options): ListenerOptions => ({ ...options, path: 'memory', mode: 0 }))
