@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /** What of a package.json is of interest here. */
 export interface PackageManifest {
@@ -39,26 +39,33 @@ export function findModule (specifier: string, from: string): string {
 /** The package of that name which an application sees, if it is installed. Throws SyntaxError for a broken manifest. */
 export function findPackage (name: string, from: string): PackageFolder | undefined {
   const folders = createRequire(join(from, 'package.json')).resolve.paths(name) ?? []
-  const folder = folders.map(each => join(each, name)).find(each => existsSync(join(each, 'package.json')))
-  return folder === undefined ? undefined : { folder, manifest: readManifest(folder) }
+  for (const each of folders) {
+    const found = packageAt(join(each, name))
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** The package that a folder is part of. Throws SyntaxError for a broken manifest. */
 export function enclosingPackage (folder: string): PackageFolder | undefined {
   // A package.json without a name only says of what kind the modules of its folder are.
-  const manifest = existsSync(join(folder, 'package.json')) ? readManifest(folder) : undefined
-  if (manifest?.name !== undefined) return { folder, manifest }
+  const found = packageAt(folder)
+  if (found?.manifest.name !== undefined) return found
   return folder === dirname(folder) ? undefined : enclosingPackage(dirname(folder))
 }
 
-/** Packages that can be imported and not required: what `exports` has for `import` alone. */
+/** Packages that can be imported and not required, what `exports` has for `import` alone; and folders of packages. */
 function findImported (specifier: string, from: string): string | undefined {
   const [, name, path] = /^((?:@[^/]+\/)?[^./@][^/]*)(\/.*)?$/.exec(specifier) ?? []
-  const found = name === undefined ? undefined : findPackage(name, from)
+  const found = name === undefined ? packageAt(resolve(from, specifier)) : findPackage(name, from)
   if (found === undefined) return undefined
   const target = exportedTarget(found.manifest.exports, `.${path ?? ''}`)
   const file = target === undefined ? undefined : join(found.folder, target)
   return file !== undefined && existsSync(file) ? file : undefined
+}
+
+function packageAt (folder: string): PackageFolder | undefined {
+  return existsSync(join(folder, 'package.json')) ? { folder, manifest: readManifest(folder) } : undefined
 }
 
 /** What `exports` has for a subpath. Patterns are left out: a plugin has one module. */

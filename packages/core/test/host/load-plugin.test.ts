@@ -39,6 +39,12 @@ describe('loadPlugin', () => {
     await expect(loadPlugin('@acme/pcikit-device', { from: app })).resolves.toMatchObject({ name: 'acme' })
   })
 
+  it('finds a package by the path of its folder, also one that can only be imported', async () => {
+    const file = await install('acme', PLUGIN_SOURCE, { exports: { '.': { import: './index.js' } } })
+    await expect(loadPlugin('./node_modules/acme', { from: app })).resolves.toMatchObject({ origin: { file } })
+    await expect(loadPlugin(join(app, 'node_modules/acme'), { from: '/' })).resolves.toMatchObject({ origin: { file } })
+  })
+
   it('says that a package is installed and what it exports is not', async () => {
     await install('pcikit-device-raw', PLUGIN_SOURCE, { exports: './dist/index.js' })
     await expect(loadPlugin('pcikit-device-raw', { from: app })).rejects.toMatchObject({
