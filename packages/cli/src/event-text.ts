@@ -54,6 +54,8 @@ function describeEvent (entry: RecordEntry): string {
       return `interrupts of kind ${entry.index}: vectors ${entry.start} to ${entry.start + entry.count - 1} set up`
     case 'client':
       return `client   ${entry.connected ? 'connected' : 'gone'}`
+    case 'swap':
+      return `swap     of its code took ${entry.durationMs.toFixed(3)} ms, state ${entry.state}`
   }
 }
 

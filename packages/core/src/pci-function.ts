@@ -1,3 +1,4 @@
+import type { DeviceState } from './device.js'
 import type { InterruptLines } from './interrupts.js'
 
 /** The regions of a PCI function, as VFIO numbers them. [vfio-user] "VFIO_USER_DEVICE_GET_REGION_INFO". */
@@ -74,4 +75,11 @@ export interface PciFunction {
   ): void | Promise<void>
   /** Puts the function in the state of power-on. Done (or resolved) only when no DMA can follow. */
   reset(): void | Promise<void>
+  /**
+   * Tells what the function keeps apart from its device: configuration space, interrupts that are pending or masked,
+   * power state. Triggers are the client's and no part of it.
+   */
+  save?(): DeviceState
+  /** Takes over what a function saved, without resetting the device. Called once at most, before any access. */
+  restore?(state: DeviceState): void
 }

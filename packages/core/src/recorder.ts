@@ -26,6 +26,8 @@ export type RecordEvent =
     readonly fault: DmaFault
   }
   | { readonly type: 'client', readonly connected: boolean }
+  /** The code of the device was exchanged. */
+  | { readonly type: 'swap', readonly state: 'carried' | 'reset', readonly durationMs: number }
 
 /** Keeps the record that answers "what removed that region?". */
 export interface Recorder {

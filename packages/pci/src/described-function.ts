@@ -1,5 +1,5 @@
 import { REGION_COUNT, RegionIndex } from '@pcikit/core'
-import type { InterruptLines, Interrupts, PciFunction, RegionInfo } from '@pcikit/core'
+import type { DeviceState, InterruptLines, Interrupts, PciFunction, RegionInfo } from '@pcikit/core'
 import { Bar, words } from './bar.js'
 import type { BarOverlay } from './bar.js'
 import { placeMsix } from './capabilities/msix.js'
@@ -11,6 +11,8 @@ import type { ConfigRegisters } from './config-space.js'
 import type { PciDescription, PciServices, PowerState, ResetCause } from './description.js'
 import { FunctionInterrupts } from './function-interrupts.js'
 import { Command, romByteLength } from './header.js'
+import { parseFunctionState } from './function-state.js'
+import type { FunctionState } from './function-state.js'
 import { assertLayout } from './layout.js'
 import { MsixTable } from './msix-table.js'
 
@@ -31,6 +33,13 @@ export interface DescribedPciFunction extends PciFunction {
    * every register its value of power-on; the others leave sticky bits. A device calls it with cause 'device'.
    */
   reset(cause?: ResetCause): Promise<void>
+  /** Configuration space by name of register, the MSI-X table, the power state, and what is due of interrupts. */
+  save(): DeviceState
+  /**
+   * Takes over what a function of this package saved, described like this one or otherwise: registers and bits that
+   * both have, see `RegisterBank.restore`. Bus mastering and power state follow; no hook of `config` is called.
+   */
+  restore(state: DeviceState): void
 }
 
 /**
@@ -133,6 +142,26 @@ class ConfiguredFunction implements DescribedPciFunction {
     this.#beginReset(cause)
     this.#lastReset = this.#lastReset.then(() => this.#finishReset(cause), () => this.#finishReset(cause))
     return this.#lastReset
+  }
+
+  save (): DeviceState {
+    const state: FunctionState = {
+      config: this.config.save(),
+      interrupts: this.#interrupts.save(),
+      ...(this.#msixTable === undefined ? {} : { msixTable: this.#msixTable.save() })
+    }
+    return { ...state }
+  }
+
+  restore (saved: DeviceState): void {
+    const { config, interrupts, msixTable } = parseFunctionState(saved)
+    this.config.restore(config)
+    if (msixTable !== undefined) this.#msixTable?.restore(msixTable)
+    this.#interrupts.restore(interrupts)
+    const hasPower = this.#configSpace.has(POWER_MANAGEMENT_STATUS)
+    const power = hasPower ? Pmcsr.POWER_STATE.get(this.config.get(POWER_MANAGEMENT_STATUS)) : PowerStateValue.D0
+    this.#setPowerState(power === PowerStateValue.D3HOT ? 'D3hot' : 'D0')
+    this.#applyState()
   }
 
   /** From here on nothing leaves the function. The registers have their new values when this returns. */

@@ -7,6 +7,15 @@ import { Command, Status } from './header.js'
 import { InterruptPin } from './interrupt-pin.js'
 import { VectorSet } from './vector-set.js'
 
+/** What is due of the interrupts of a function. */
+export interface SavedInterrupts {
+  /** The level of the pin. */
+  readonly isAsserted: boolean
+  /** Pending bits, in words. */
+  readonly msi: readonly number[]
+  readonly msix: readonly number[]
+}
+
 /**
  * The interrupts of a function, as its device raises them.
  *
@@ -112,6 +121,24 @@ export class FunctionInterrupts implements Interrupts {
     this.msix?.clearPending()
     this.pin?.setLevel(false)
     this.update()
+  }
+
+  save (): SavedInterrupts {
+    return {
+      isAsserted: this.pin?.isAsserted === true,
+      msi: [...this.msi?.pendingWords ?? []],
+      msix: [...this.msix?.pendingWords ?? []]
+    }
+  }
+
+  /** Takes over what was due, once the registers are those that it was due with. It is sent when it can be. */
+  restore ({ isAsserted, msi, msix }: SavedInterrupts): void {
+    if (this.#config.has(MsiRegister.MASK)) this.#maskMsi(this.#config.registers.get(MsiRegister.MASK))
+    // First the mode: a change of it forgets what is pending.
+    this.update()
+    this.msi?.restorePending(msi)
+    this.msix?.restorePending(msix)
+    this.pin?.setLevel(isAsserted)
   }
 
   #chooseMode (msixControl: number, msiControl: number): InterruptMode {

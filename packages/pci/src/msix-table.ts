@@ -8,6 +8,12 @@ const WRITABLE = [0xffff_fffc, 0xffff_ffff, 0xffff_ffff, 1] as const
 const VECTOR_CONTROL = 3
 const MASK_BIT = 1
 
+/** What an MSI-X table keeps: its words, and whether the client leaves masking to it. */
+export interface SavedMsixTable {
+  readonly words: readonly number[]
+  readonly isInUse: boolean
+}
+
 /**
  * The MSI-X table as seen through the BAR.
  *
@@ -51,6 +57,19 @@ export class MsixTable {
     for (let word = VECTOR_CONTROL; word < this.#words.length; word += WORDS) this.#words[word] = MASK_BIT
     this.#isInUse = false
     this.#vectors.setGuestMask(0, this.#vectors.count, false)
+  }
+
+  save (): SavedMsixTable {
+    return { words: [...this.#words], isInUse: this.#isInUse }
+  }
+
+  /** Takes over what another table saved, as far as there are entries for it. */
+  restore ({ words, isInUse }: SavedMsixTable): void {
+    this.reset()
+    for (const [word, value] of words.slice(0, this.#words.length).entries()) {
+      this.#words[word] = value & WRITABLE[word % WORDS]!
+    }
+    if (isInUse) this.#takeIntoUse()
   }
 
   #takeIntoUse (): void {

@@ -93,6 +93,14 @@ export class VectorSet {
     this.#pendingCount = 0
   }
 
+  /** Takes over pending bits, as far as there are vectors for them. They are signalled once they can be. */
+  restorePending (words: readonly number[]): void {
+    this.clearPending()
+    for (let vector = 0; vector < this.count; vector++) {
+      if (((words[vector >>> 5] ?? 0) >>> (vector & 31) & 1) !== 0) this.#setPending(vector)
+    }
+  }
+
   #hold (reason: number, start: number, count: number, isHeld: boolean): void {
     for (let vector = start; vector < start + count; vector++) {
       const held = this.#held[vector]!

@@ -21,6 +21,12 @@ export type RegisterHook = (value: number, previous: number) => void
  */
 export type RegisterReadHook = (value: number) => number
 
+/**
+ * What registers held when they were saved, by name: those with a bit that is not as after reset. Plain data, for
+ * whoever keeps it.
+ */
+export type RegisterValues = Readonly<Record<string, { readonly value: number, readonly changed: number }>>
+
 const ALL = 0xffff_ffff
 
 /**
@@ -139,6 +145,30 @@ export class RegisterBank<Name extends string> {
     for (let word = 0; word < this.#words.length; word++) {
       const sticky = this.#sticky[word]!
       this.#words[word] = (this.#words[word]! & sticky) | (this.#reset[word]! & ~sticky)
+    }
+  }
+
+  /** What the registers hold, to be restored in this bank or in one that was declared otherwise. */
+  save (): RegisterValues {
+    const values: Record<string, { readonly value: number, readonly changed: number }> = {}
+    for (const [name, word] of this.#index) {
+      const value = this.#words[word]!
+      const changed = (value ^ this.#reset[word]!) >>> 0
+      if (changed !== 0) values[name] = { value, changed }
+    }
+    return values
+  }
+
+  /**
+   * Takes over what {@link save} told: every bit that was not as after reset gets its value, all others their reset
+   * value of here. Registers that this bank does not have are left out. No hook is called.
+   */
+  restore (values: RegisterValues): void {
+    this.reset()
+    for (const [name, word] of this.#index) {
+      if (!Object.hasOwn(values, name)) continue
+      const { value, changed } = values[name]!
+      this.#words[word] = (this.#reset[word]! & ~changed) | (value & changed)
     }
   }
 

@@ -123,6 +123,38 @@ describe('RegisterBank', () => {
     expect([bank.read(0x14), bank.read(0x24)]).toEqual([0x0046_0000, 0x001f_001f])
   })
 
+  it('gives another bank what it held, by name and by bit', () => {
+    const old = new RegisterBank({
+      ID: { offset: 0x0, reset: 0x1111 },
+      MODE: { offset: 0x4, reset: 0x20, writable: 0xf },
+      GONE: { offset: 0x8, writable: 0xff }
+    })
+    old.write(0x4, 0x5)
+    old.write(0x8, 0x7)
+    const values = structuredClone(old.save())
+    const next = new RegisterBank({
+      MODE: { offset: 0x10, reset: 0x40, writable: 0xf },
+      ID: { offset: 0x0, reset: 0x2222 },
+      NEW: { offset: 0x4, reset: 0x9 }
+    })
+    const written: number[] = []
+    next.onWrite('MODE', value => written.push(value))
+    next.set('NEW', 0)
+    next.restore(values)
+    expect([next.get('MODE'), next.get('ID'), next.get('NEW')]).toEqual([0x45, 0x2222, 0x9])
+    expect(written).toEqual([])
+    expect(Object.keys(values)).toEqual(['MODE', 'GONE'])
+  })
+
+  it('gives a bank of the same declaration exactly what it held', () => {
+    const bank = createBank()
+    bank.write(0x14, 0x1)
+    bank.set('CSTS', 0x8000_0003)
+    const next = createBank()
+    next.restore(bank.save())
+    expect([next.get('CC'), next.get('CSTS')]).toEqual([bank.get('CC'), 0x8000_0003])
+  })
+
   it('refuses registers that are not aligned or share a place', () => {
     expect(() => new RegisterBank({ A: { offset: 2 } })).toThrow(RangeError)
     expect(() => new RegisterBank({ A: { offset: 4 }, B: { offset: 4 } })).toThrow('B and A are both at offset 4')

@@ -2,7 +2,6 @@ import type { Device } from '../device.js'
 import type { DmaManager } from '../dma.js'
 import { Errno, ProtocolError } from '../errors.js'
 import type { Logger } from '../logger.js'
-import type { PciFunction } from '../pci-function.js'
 import type { Recorder } from '../recorder.js'
 import type { ClientConnection, DeviceEndpoint } from '../transport.js'
 import { GuardedFunction } from './guarded-function.js'
@@ -17,12 +16,14 @@ export interface EndpointListeners {
 /** A device as its transport serves it: one client at a time, and nothing of a client outlives its connection. */
 export class HostedEndpoint implements DeviceEndpoint {
   readonly name: string
-  readonly function: PciFunction
+  readonly function: GuardedFunction
   readonly dma: DmaManager
   readonly #device: Device
   readonly #scope: Scope
   readonly #recorder: Recorder
   #connected = false
+  /** Whether clients have to wait, since what they would be told is about to change. */
+  isChanging = false
 
   constructor (scope: Scope, name: string, device: Device, dma: DmaManager, { recorder, logger }: EndpointListeners) {
     this.name = name
@@ -39,7 +40,12 @@ export class HostedEndpoint implements DeviceEndpoint {
     this.#recorder = recorder
   }
 
+  get isConnected (): boolean {
+    return this.#connected
+  }
+
   connect (): ClientConnection {
+    if (this.isChanging) throw new ProtocolError(Errno.EBUSY, `${this.name} is about to change its code`)
     if (this.#connected) throw new ProtocolError(Errno.EBUSY, `${this.name} has a client already`)
     const scope = this.#scope.child(`the client of ${this.name}`)
     this.#connected = true

@@ -59,10 +59,19 @@ export class GuardedFunction implements PciFunction {
     }
   }
 
+  /** Takes the function off the bus for an error that it threw in a turn of its own. */
+  break (error: unknown, during: string): void {
+    this.#isBroken = true
+    this.#onBreak(error, during)
+  }
+
+  /** Brings the function back: it was reset, or another one is in its place. */
+  mend (): void {
+    this.#isBroken = false
+  }
+
   reset (): void | Promise<void> {
-    const mend = (): void => {
-      this.#isBroken = false
-    }
+    const mend = (): void => this.mend()
     try {
       const done = this.#function.reset()
       return done === undefined ? mend() : done.then(mend, (error: unknown) => this.#break(error, 'a reset'))
@@ -97,8 +106,7 @@ export class GuardedFunction implements PciFunction {
 
   #break (error: unknown, during: string): void {
     if (isProtocolError(error)) throw error
-    this.#isBroken = true
-    this.#onBreak(error, during)
+    this.break(error, during)
   }
 }
 
@@ -106,6 +114,7 @@ function describe (access: string, index: RegionIndex, offset: number, count: nu
   return `a ${access} of ${count} bytes at 0x${offset.toString(16)} of region ${index}`
 }
 
-function readOnes (target: DataView, position: number, count: number): void {
+/** What is read where nobody answers. */
+export function readOnes (target: DataView, position: number, count: number): void {
   for (let done = 0; done < count; done++) target.setUint8(position + done, 0xff)
 }

@@ -1,22 +1,19 @@
 import type { Device } from '../device.js'
+import type { DmaManager } from '../dma.js'
 import { isPcikitError, PcikitError } from '../errors.js'
 import { silentLogger } from '../logger.js'
 import type { Logger } from '../logger.js'
 import { DEVICE, DMA_MANAGER, SERVICE, TRANSPORT } from '../plugin.js'
-import type {
-  ExtensionPoint,
-  Extensions,
-  HostService,
-  NamedContribution,
-  Plugin,
-  ServiceContribution
-} from '../plugin.js'
-import { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, OPTIONS, RECORDER } from '../tokens.js'
+import type { Extensions, HostService, Plugin } from '../plugin.js'
+import { BUS_MASTER, DEVICE_IDENTITY, DMA_SPACE, EXTENSIONS, LOGGER, RECORDER, SHARED_MEMORY } from '../tokens.js'
+import { attemptFor, buildContribution, startDevice } from './build-contribution.js'
 import { HostedEndpoint } from './device-endpoint.js'
+import { DeviceSlot } from './device-slot.js'
+import type { SwapOutcome } from './device-slot.js'
 import { EventRecord } from './event-record.js'
 import { explainFailure } from './explain-failure.js'
 import { ExtensionRegistry } from './extension-registry.js'
-import { parseOptions } from './parse-options.js'
+import { KeptMemory } from './kept-memory.js'
 import { Scope } from './scope.js'
 
 /** What a host is made of. */
@@ -48,6 +45,8 @@ export interface DeviceOptions extends Choice {
   readonly transport: Choice
   /** The only registered DMA manager unless given. */
   readonly dma?: Choice
+  /** Whether its code can be exchanged while it runs; each access then takes one more step. False unless given. */
+  readonly swappable?: boolean
 }
 
 /** A device that is being served. */
@@ -60,6 +59,18 @@ export interface HostedDevice extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** A device whose code can be exchanged under a live guest. */
+export interface SwappableDevice extends HostedDevice {
+  /**
+   * Puts the device type of the same name, of another plugin object, in the place of the one that runs. What the old
+   * code saves the new one restores; the client's memory, its interrupts and its connection stay. Rejects with a
+   * PcikitError that says what is wrong and whether the old code goes on. Only the device type of the plugin is taken.
+   */
+  swap(plugin: Plugin): Promise<SwapOutcome>
+  /** Takes the device off its bus for an error that nobody caught, until it is reset or its code is exchanged. */
+  takeOffBus(error: unknown): void
+}
+
 /** Runs devices in this process. Two hosts in one process share nothing. */
 export interface Host extends AsyncDisposable {
   readonly extensions: Extensions
@@ -68,6 +79,7 @@ export interface Host extends AsyncDisposable {
   /** What happened to the devices' memory, power and interrupts. */
   readonly record: EventRecord
   /** Builds a device of a registered type, starts it and serves it. If any of that fails, all of it is closed again. */
+  createDevice(options: DeviceOptions & { readonly swappable: true }): Promise<SwappableDevice>
   createDevice(options: DeviceOptions): Promise<HostedDevice>
   /** Closes every device, the last one first. */
   close(): Promise<void>
@@ -109,6 +121,8 @@ class PluginHost implements Host {
     return [...this.#devices.values()]
   }
 
+  createDevice (options: DeviceOptions & { readonly swappable: true }): Promise<SwappableDevice>
+  createDevice (options: DeviceOptions): Promise<HostedDevice>
   async createDevice (options: DeviceOptions): Promise<HostedDevice> {
     const name = this.#takeName(options)
     let scope: Scope | undefined
@@ -143,55 +157,56 @@ class PluginHost implements Host {
     }
   }
 
-  async #assemble (scope: Scope, name: string, options: DeviceOptions): Promise<HostedDevice> {
+  async #assemble (
+    scope: Scope,
+    name: string,
+    options: DeviceOptions
+  ): Promise<HostedDevice | SwappableDevice> {
     scope.setValue(DEVICE_IDENTITY, { name, type: options.type })
     const [recorder, logger] = [this.record.forDevice(name), this.#logger.child({ device: name })]
     scope.setValue(LOGGER, logger).setValue(RECORDER, recorder)
-    const dma = await this.#build(scope, DMA_MANAGER, this.#chooseDma(options))
+    const chosen = this.#chooseDma(options)
+    const dma = await buildContribution(
+      scope,
+      DMA_MANAGER,
+      this.#extensions.get(DMA_MANAGER, chosen.type),
+      chosen.options
+    )
     scope.onClose('the DMA manager', () => dma.close())
     scope.setValue(DMA_SPACE, dma).setValue(BUS_MASTER, dma)
-    const device = await this.#build(scope, DEVICE, options)
+    const device = await this.#buildDevice(scope, name, dma, options)
     scope.onClose('the device', () => device.close())
-    await this.#attempt(DEVICE, options, 'was started', () => startDevice(name, device))
-    const transport = await this.#build(scope, TRANSPORT, options.transport)
+    const type = this.#extensions.get(DEVICE, options.type)
+    await attemptFor(DEVICE, type, 'was started', () => startDevice(name, device))
+    const way = this.#extensions.get(TRANSPORT, options.transport.type)
+    const transport = await buildContribution(scope, TRANSPORT, way, options.transport.options)
     scope.beforeClose('the transport', () => transport.close())
     const endpoint = new HostedEndpoint(scope, name, device, dma, { recorder, logger })
-    await this.#attempt(TRANSPORT, options.transport, 'was told to listen', () => transport.listen(endpoint))
+    if (device instanceof DeviceSlot) device.serve(endpoint)
+    await attemptFor(TRANSPORT, way, 'was told to listen', () => transport.listen(endpoint))
     const close = async (): Promise<void> => {
       this.#devices.delete(name)
       await scope.close().finally(() => this.#names.delete(name))
     }
-    return { name, type: options.type, address: transport.address, close, [Symbol.asyncDispose]: close }
+    const hosted = { name, type: options.type, address: transport.address, close, [Symbol.asyncDispose]: close }
+    if (!(device instanceof DeviceSlot)) return hosted
+    return { ...hosted, swap: plugin => device.swap(plugin), takeOffBus: error => device.takeOffBus(error) }
   }
 
-  /** Builds a contribution in a scope of its own, so that its options are seen by nobody else. */
-  async #build<T> (scope: Scope, point: ExtensionPoint<ServiceContribution<T>>, choice: Choice): Promise<T> {
-    const { value, plugin } = this.#extensions.get(point, choice.type)
-    const options = await parseOptions(`the ${point.noun} '${value.name}'`, value.options, choice.options ?? {})
-    const own = scope.child(`the ${point.noun} '${value.name}' of ${plugin}`)
-    own.setValue<unknown>(OPTIONS, options)
-    return this.#attempt(point, choice, 'was built', () => {
-      return own.build(`The ${point.noun} '${value.name}' of ${plugin}`, value.provider)
-    })
-  }
-
-  /** Runs code of a plugin. What it throws says whose it is. */
-  async #attempt<T, C extends NamedContribution> (
-    point: ExtensionPoint<C>,
-    { type }: Choice,
-    when: string,
-    action: () => T | Promise<T>
-  ): Promise<T> {
-    try {
-      return await action()
-    } catch (error) {
-      const { plugin } = this.#extensions.get(point, type)
-      throw explainFailure(
-        error,
-        'PCIKIT_DEVICE_FAILED',
-        `The ${point.noun} '${type}' of ${plugin} threw when it ${when}.`
-      )
-    }
+  /** Builds a device, or the slot of one whose code can be exchanged. */
+  async #buildDevice (scope: Scope, name: string, dma: DmaManager, options: DeviceOptions): Promise<Device> {
+    const contribution = this.#extensions.get(DEVICE, options.type)
+    if (options.swappable !== true) return buildContribution(scope, DEVICE, contribution, options.options)
+    // Before the clients' scopes, so that it closes after them.
+    const own = scope.child(`the code of ${name}`)
+    const memory = scope.has(SHARED_MEMORY) ? new KeptMemory(scope.resolve(SHARED_MEMORY)) : undefined
+    const slot = await DeviceSlot.build(
+      { name, scope: own, dma, memory, options: options.options ?? {} },
+      contribution,
+      { logger: scope.resolve(LOGGER), recorder: scope.resolve(RECORDER) }
+    )
+    scope.beforeClose('the exchange of its code', () => slot.stop())
+    return slot
   }
 
   #chooseDma (options: DeviceOptions): Choice {
@@ -235,15 +250,5 @@ function attempt (plugin: Plugin, onRefusal: HostOptions['onRefusal'], action: (
   } catch (error) {
     if (onRefusal === undefined || !isPcikitError(error)) throw error
     onRefusal(plugin, error)
-  }
-}
-
-async function startDevice (name: string, device: Device): Promise<void> {
-  await device.start?.()
-  if (typeof device.function !== 'object') {
-    throw new PcikitError(
-      'PCIKIT_DEVICE_FAILED',
-      `The device '${name}' has no PCI function once it started. A Device sets \`function\` in its constructor or start().`
-    )
   }
 }

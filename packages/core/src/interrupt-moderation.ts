@@ -1,0 +1,191 @@
+import { TRY_MAX, TRY_MIN } from './interrupt-pace.js'
+import type { InterruptPace } from './interrupt-pace.js'
+import { WorkList } from './work-list.js'
+
+/** A driver that consumed nothing for so long after an interrupt gets another one for what came meanwhile. */
+const TOLD_MS = 5
+/** How long what was published waits for more at least, and at most. */
+const WAIT_MIN_MS = 0.02
+const WAIT_MAX_MS = 1
+/** Gaps by which the driver may be late before it counts as having stopped. */
+const GAPS_WAITED = 3
+/** A longer one is a pause, and says nothing about the next. */
+const GAP_MAX_MS = 2
+const GAP_WEIGHT = 0.25
+
+/** A queue in which a device publishes what its driver is to take. */
+export interface ModeratedQueue {
+  readonly pace: InterruptPace
+  readonly isOpen: boolean
+  /** What was published and not consumed, as far as is known. */
+  readonly untaken: number
+  /** Work of it is under way whose end will be published. */
+  readonly isExpecting: boolean
+}
+
+/** What a driver asked for itself. It goes before what a device finds out. */
+export interface AskedModeration {
+  readonly isAsked: boolean
+  /** More than so much is worth an interrupt … */
+  readonly most: number
+  /** … and it waits for so long at most, in milliseconds. */
+  readonly timeMs: number
+}
+
+/** What moderation works with. */
+export interface ModerationSurroundings<Queue extends ModeratedQueue> {
+  readonly asked: AskedModeration
+  /** Whether interrupts of the queue may wait. Those of others are sent at once. */
+  isModerated(queue: Queue): boolean
+  send(queue: Queue): void
+  /** Finds out what the driver consumed without a word, and calls {@link InterruptModeration.consumed}. */
+  lookAtHead(queue: Queue): void
+  /** Something is held from now on. */
+  onHold(): void
+}
+
+/** For drivers that cannot ask. */
+export const NOTHING_ASKED: AskedModeration = Object.freeze({ isAsked: false, most: 0, timeMs: 0 })
+
+/**
+ * Spares a driver interrupts that tell it nothing. An interrupt costs it more than a command does, and one handler
+ * takes all that is there. So while it is on its way to take some, it is not interrupted again; and when it is seen to
+ * give out commands in bunches, it is interrupted when a bunch is done, or when it has paused.
+ *
+ * ```
+ *               as many as it took last, or none for three gaps
+ *   gathering ────────────────────────────────────────────────────► told
+ *       ▲                                                             │
+ *       └───────────────────── the head moved, and some are left ─────┘
+ * ```
+ *
+ * A driver that has one command at a time took one last, so it does not wait. But one that is interrupted after each of
+ * its commands may have more to give out. So now and then twice as many are waited for, ever more seldom where none
+ * came.
+ *
+ * Only what took no time is gathered: while work is under way, the driver is told at once of what has ended.
+ */
+export class InterruptModeration<Queue extends ModeratedQueue> {
+  readonly #surroundings: ModerationSurroundings<Queue>
+  readonly #held = new WorkList<Queue>()
+
+  constructor (surroundings: ModerationSurroundings<Queue>) {
+    this.#surroundings = surroundings
+  }
+
+  /** Whether there are interrupts to send that have to wait a moment. */
+  get isHolding (): boolean {
+    return this.#held.count > 0
+  }
+
+  /** Something was published, and the driver wants to be told. */
+  notify (queue: Queue): void {
+    if (!this.#surroundings.isModerated(queue)) {
+      this.#surroundings.send(queue)
+      return
+    }
+    const { pace } = queue
+    const nowMs = performance.now()
+    const gapMs = nowMs - pace.publishedAtMs
+    if (gapMs < GAP_MAX_MS) pace.gapMs += (gapMs - pace.gapMs) * GAP_WEIGHT
+    pace.publishedAtMs = nowMs
+    this.#decide(queue, nowMs)
+  }
+
+  /** The driver took `count` of what was published, and what is left may have to be told. */
+  consumed (queue: Queue, count: number): void {
+    if (!this.took(queue, count) || queue.untaken === 0) return
+    // It came too late for these.
+    const { pace } = queue
+    pace.publishedAtMs = performance.now()
+    this.#decide(queue, pace.publishedAtMs)
+  }
+
+  /** The driver took `count` of what was published. True: that was its answer to an interrupt. */
+  took ({ pace }: Queue, count: number): boolean {
+    if (!pace.isTold) return false
+    pace.isTold = false
+    pace.wanted = Math.max(1, count)
+    return true
+  }
+
+  /** Sends what has waited long enough. */
+  look (): void {
+    if (this.#held.count === 0) return
+    const nowMs = performance.now()
+    let kept = 0
+    for (let index = 0; index < this.#held.count; index++) {
+      const queue = this.#held.at(index)
+      if (queue.pace.isHeld) this.#surroundings.lookAtHead(queue)
+      if (this.#isStillHeld(queue, nowMs)) this.#held.set(kept++, queue)
+      else queue.pace.isHeld = false
+    }
+    this.#held.truncate(kept)
+  }
+
+  /** All queues are gone. */
+  reset (): void {
+    this.#held.release()
+  }
+
+  #isStillHeld (queue: Queue, nowMs: number): boolean {
+    if (!queue.isOpen || !queue.pace.isHeld || queue.untaken === 0) return false
+    if (!this.#isDue(queue, nowMs)) return true
+    this.#send(queue, nowMs)
+    return false
+  }
+
+  #decide (queue: Queue, nowMs: number): void {
+    if (this.#isDue(queue, nowMs)) {
+      this.#send(queue, nowMs)
+    } else if (!queue.pace.isHeld) {
+      queue.pace.isHeld = true
+      queue.pace.heldAtMs = nowMs
+      if (!this.#isListed(queue)) this.#held.add(queue)
+      this.#surroundings.onHold()
+    }
+  }
+
+  #isListed (queue: Queue): boolean {
+    for (let index = 0; index < this.#held.count; index++) if (this.#held.at(index) === queue) return true
+    return false
+  }
+
+  #send (queue: Queue, nowMs: number): void {
+    const { pace } = queue
+    this.#learn(queue)
+    pace.isHeld = false
+    pace.isTold = true
+    pace.toldAtMs = nowMs
+    this.#surroundings.send(queue)
+  }
+
+  #learn (queue: Queue): void {
+    const { pace } = queue
+    if (!pace.isTrying) {
+      pace.isTrying = --pace.untilTry <= 0
+    } else if (!queue.isExpecting) {
+      const hasMore = queue.untaken >= wantedNow(pace)
+      pace.tryInterval = hasMore ? TRY_MIN : Math.min(pace.tryInterval * 2, TRY_MAX)
+      pace.untilTry = pace.tryInterval
+      pace.isTrying = false
+    }
+  }
+
+  #isDue (queue: Queue, nowMs: number): boolean {
+    const { pace } = queue
+    const { asked } = this.#surroundings
+    if (asked.isAsked) {
+      const waitedMs = pace.isHeld ? nowMs - pace.heldAtMs : 0
+      return queue.untaken > asked.most || waitedMs >= asked.timeMs
+    }
+    if (pace.isTold) return nowMs - pace.toldAtMs >= TOLD_MS
+    if (queue.untaken >= wantedNow(pace) || queue.isExpecting) return true
+    const waitMs = Math.min(Math.max(pace.gapMs * GAPS_WAITED, WAIT_MIN_MS), WAIT_MAX_MS)
+    return nowMs - pace.publishedAtMs >= waitMs
+  }
+}
+
+function wantedNow ({ wanted, isTrying }: InterruptPace): number {
+  return isTrying ? wanted * 2 : wanted
+}
