@@ -30,6 +30,7 @@ function createCycle ({ isPacked, isIndirect }: Format): () => void {
   const ring = isPacked ? new PackedBlkRing(options) : new SplitBlkRing(options)
   const scheduler: QueueScheduler = new QueueScheduler({
     isPolled: true,
+    moderatesInterrupts: true,
     watchMs: 0,
     take: chain => chain.complete(chain.writable.byteLength),
     interrupt: unexpected,

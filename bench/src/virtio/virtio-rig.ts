@@ -90,6 +90,7 @@ function deviceQueue (memory: RigMemory, host: HostRing, options: VirtioRigOptio
   const model = createModel(memory)
   const scheduler: QueueScheduler = new QueueScheduler({
     isPolled: true,
+    moderatesInterrupts: true,
     watchMs: 0,
     take: chain => model.take(chain),
     interrupt: fail,

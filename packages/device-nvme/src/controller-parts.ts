@@ -1,5 +1,5 @@
 import { dropFaults, FaultPolicy, StallWatch } from '@pcikit/core'
-import type { AssertionError, DmaSpace, Interrupts, Logger, PollTimes } from '@pcikit/core'
+import type { AssertionError, DmaSpace, InterruptModeration, Interrupts, Logger, PollTimes } from '@pcikit/core'
 import { AdminCommands } from './admin/admin-commands.js'
 import { DoorbellBufferCommand } from './admin/doorbell-buffer-command.js'
 import { FeatureCommands } from './admin/feature-commands.js'
@@ -17,12 +17,13 @@ import { Features } from './features.js'
 import { Health } from './health.js'
 import type { ControllerIdentity } from './identify-data.js'
 import { InterruptGate } from './interrupt-gate.js'
-import { InterruptModeration } from './interrupt-moderation.js'
+import { moderateCompletions } from './interrupt-moderation.js'
 import { IoCommands } from './io/io-commands.js'
 import { KeepAlive } from './keep-alive.js'
 import { LateChanges } from './late-changes.js'
 import type { Namespaces } from './namespace.js'
 import { PrpMapper } from './prp.js'
+import type { CompletionQueue } from './queues/completion-queue.js'
 import { QueueScheduler } from './queues/queue-scheduler.js'
 import { QueueSet } from './queues/queue-set.js'
 import { ShadowDoorbells } from './shadow-doorbells.js'
@@ -69,7 +70,7 @@ export interface ControllerParts {
   readonly processor: CommandProcessor
   readonly late: LateChanges
   readonly interrupts: InterruptGate
-  readonly moderation: InterruptModeration
+  readonly moderation: InterruptModeration<CompletionQueue>
   readonly events: AsyncEvents
   readonly doorbells: Doorbells
   readonly shadow: ShadowDoorbells
@@ -107,7 +108,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     vectorCount: limits.vectors
   })
   const asked = { prps, transfer, queues, health, errors, interrupts, features, keepAlive }
-  const moderation = new InterruptModeration({
+  const moderation = moderateCompletions({
     gate: interrupts,
     isAdaptive: surroundings.moderatesInterrupts,
     features,
@@ -147,7 +148,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     onRoom: queue => scheduler.roomMade(queue),
     onAssertion: error => events.onFatal('an assertion failed', error)
   })
-  const doorbells = new Doorbells(queues, scheduler, moderation, asyncEvents)
+  const doorbells = new Doorbells({ queues, scheduler, interrupts, moderation, events: asyncEvents })
   const machine = { queues, scheduler, processor, late, interrupts, moderation, events: asyncEvents, doorbells, shadow }
   return { data, prps, pool, ...machine, admin, io, health, faults }
 }

@@ -223,7 +223,7 @@ export class NvmeController {
 
   /** Ends everything: no queue is served and no completion told any more. */
   #stop (): void {
-    const { queues, scheduler, processor, moderation, events, admin, late, shadow } = this.#parts
+    const { queues, scheduler, processor, interrupts, moderation, events, admin, late, shadow } = this.#parts
     this.#generation++
     this.#isStopping = true
     this.#poller?.stop()
@@ -234,6 +234,7 @@ export class NvmeController {
     late.reset()
     scheduler.reset()
     admin.reset()
+    interrupts.reset()
     moderation.reset()
     this.#page?.clear()
   }

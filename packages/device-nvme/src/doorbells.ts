@@ -1,5 +1,6 @@
+import type { InterruptModeration } from '@pcikit/core'
 import type { AsyncEvents } from './async-events.js'
-import type { InterruptModeration } from './interrupt-moderation.js'
+import type { InterruptGate } from './interrupt-gate.js'
 import { AsyncEventType, ErrorEvent } from './layouts/async-event.js'
 import { LogPage } from './layouts/log-pages.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
@@ -12,17 +13,28 @@ import type { SubmissionQueue } from './queues/submission-queue.js'
  */
 const VALUE_MASK = 0xffff
 
+/** Who hears of doorbells. */
+export interface DoorbellListeners {
+  readonly queues: QueueSet
+  readonly scheduler: QueueScheduler
+  readonly interrupts: InterruptGate
+  readonly moderation: InterruptModeration<CompletionQueue>
+  readonly events: AsyncEvents
+}
+
 /** Takes doorbells, however they were rung. A doorbell that makes no sense is ignored and told as an event. */
 export class Doorbells {
   readonly #queues: QueueSet
   readonly #scheduler: QueueScheduler
-  readonly #interrupts: InterruptModeration
+  readonly #interrupts: InterruptGate
+  readonly #moderation: InterruptModeration<CompletionQueue>
   readonly #events: AsyncEvents
 
-  constructor (queues: QueueSet, scheduler: QueueScheduler, interrupts: InterruptModeration, events: AsyncEvents) {
+  constructor ({ queues, scheduler, interrupts, moderation, events }: DoorbellListeners) {
     this.#queues = queues
     this.#scheduler = scheduler
     this.#interrupts = interrupts
+    this.#moderation = moderation
     this.#events = events
   }
 
@@ -53,7 +65,8 @@ export class Doorbells {
       this.#invalid(ErrorEvent.INVALID_DOORBELL_VALUE)
       return
     }
-    this.#interrupts.consumed(queue, used - queue.used)
+    this.#interrupts.consumed(queue)
+    this.#moderation.consumed(queue, used - queue.used)
     this.#scheduler.roomMade(queue)
   }
 

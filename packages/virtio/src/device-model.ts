@@ -83,6 +83,12 @@ export interface VirtioDescription {
   /** How long the memory of a queue may stay away with fault policy `fault`, in milliseconds. */
   readonly graceMs?: number
   readonly times?: Partial<VirtqueueTimes>
+  /**
+   * adaptive: a driver that takes used buffers in bunches is interrupted once for a bunch, which may make it wait for a
+   * millisecond at most; for buffers that are used as soon as they are taken, with EVENT_IDX. off, unless given:
+   * whenever it wants to be.
+   */
+  readonly interruptModeration?: 'adaptive' | 'off'
 }
 
 /** What the device does. Calls come one at a time and must not throw; what throws ends in NEEDS_RESET. */
@@ -125,7 +131,7 @@ export interface VirtioDevice {
   configChanged(): void
   /** The device cannot go on: DEVICE_NEEDS_RESET, with a line in the log. [virtio] "Device Status Field". */
   fail(reason: string): void
-  /** For {@link Device.clientGone}. */
+  /** For `Device.clientGone`. */
   clientGone(): void
   /** Stops all queues. Resolves when no DMA can follow and every chain was completed, or after some seconds. */
   close(): Promise<void>

@@ -1,8 +1,7 @@
-import { assert, DmaAccess, DmaFault } from '@pcikit/core'
+import { assert, DmaAccess, DmaFault, InterruptPace } from '@pcikit/core'
 import type { DmaSpace, DmaWindow } from '@pcikit/core'
 import type { Command } from '../command.js'
 import { CompletionLayout, completionStatusWord } from '../layouts/completion.js'
-import { InterruptPace } from './interrupt-pace.js'
 import { QueueDoorbell } from './queue-doorbell.js'
 import type { QueuePlace, SubmissionQueue } from './submission-queue.js'
 import { WaitingCompletions } from './waiting-completions.js'
@@ -85,6 +84,10 @@ export class CompletionQueue {
     const used = this.#tail + this.#inDoubt - this.head
     if (used < 0) return used + this.size
     return used < this.size ? used : used - this.size
+  }
+
+  get untaken (): number {
+    return this.used
   }
 
   /** How many more commands may be fetched for this queue. */

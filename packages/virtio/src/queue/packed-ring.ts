@@ -1,6 +1,7 @@
 import { DmaAccess, DmaFault } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
 import { DESCRIPTOR_BYTES, DescriptorFlag, PackedDescriptor } from './descriptor.js'
+import { DriverPlace } from './driver-place.js'
 import { IndirectTable } from './indirect-table.js'
 import { RingArea } from './ring-area.js'
 import { RingOutcome } from './ring.js'
@@ -46,6 +47,7 @@ export class PackedRing implements Ring {
   readonly #deviceEvent: RingArea
   readonly #table: IndirectTable
   readonly #trouble = new RingTrouble()
+  readonly #driver: DriverPlace
   /** The next descriptor to take, and the wrap counter there. */
   #next = 0
   #nextWrap = 1
@@ -70,6 +72,7 @@ export class PackedRing implements Ring {
     this.#driverEvent = new RingArea(dma, place.driverArea, EVENT_BYTES, DmaAccess.READ)
     this.#deviceEvent = new RingArea(dma, place.deviceArea, EVENT_BYTES, DmaAccess.WRITE)
     this.#table = new IndirectTable(dma)
+    this.#driver = new DriverPlace(place.size, place.size * 2)
   }
 
   get fault (): DmaFault {
@@ -78,6 +81,10 @@ export class PackedRing implements Ring {
 
   get reason (): string {
     return this.#trouble.reason
+  }
+
+  get behind (): number {
+    return this.#driver.behind
   }
 
   take (record: ChainRecord): RingOutcome {
@@ -137,13 +144,20 @@ export class PackedRing implements Ring {
     const flags = word >>> EVENT_SHIFT & EVENT_MASK
     if (flags === EVENT_DISABLE) return RingOutcome.NOTHING
     if (flags !== EVENT_DESC || !this.#hasEventIndex) return RingOutcome.DONE
-    // Both places on the way of two laps, which begins with the wrap counter at 1.
     const way = this.#size * 2
-    const event = (word & EVENT_OFFSET_MASK) + ((word >>> EVENT_WRAP_SHIFT & 1) === 1 ? 0 : this.#size)
-    const now = this.#used + (this.#usedWrap === 1 ? 0 : this.#size)
+    const event = this.#place(word & EVENT_OFFSET_MASK, word >>> EVENT_WRAP_SHIFT & 1)
+    const now = this.#place(this.#used, this.#usedWrap)
     // "Event will only trigger when Ring Wrap Counter matches this value and a descriptor is made … used".
     const distance = (now - 1 - event + 2 * way) % way
     return distance < untold ? RingOutcome.DONE : RingOutcome.NOTHING
+  }
+
+  followDriver (): number {
+    const word = this.#hasEventIndex ? this.#driverEvent.loadWord(0) : -1
+    if (word < 0) return 0
+    const now = this.#place(this.#used, this.#usedWrap)
+    if ((word >>> EVENT_SHIFT & EVENT_MASK) !== EVENT_DESC) return this.#driver.looksItself()
+    return this.#driver.follow(this.#place(word & EVENT_OFFSET_MASK, word >>> EVENT_WRAP_SHIFT & 1), now)
   }
 
   arm (): RingOutcome {
@@ -181,6 +195,11 @@ export class PackedRing implements Ring {
     this.#ring.close()
     this.#driverEvent.close()
     this.#deviceEvent.close()
+  }
+
+  /** A place on the way of two laps, which begins with the wrap counter at 1. */
+  #place (position: number, wrap: number): number {
+    return position + (wrap === 1 ? 0 : this.#size)
   }
 
   /** Writes the used descriptor for the buffer at `index` of the list, at a position that may be a lap ahead. */

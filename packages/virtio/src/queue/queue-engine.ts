@@ -40,6 +40,7 @@ export interface QueueSurroundings {
   readonly logger: Logger
   readonly queues: readonly VirtqueueDescription[]
   readonly times: VirtqueueTimes
+  readonly moderatesInterrupts: boolean
   readonly faultPolicy: FaultPolicy
   /** How long the memory of a queue may stay away with fault policy `fault`, in milliseconds. */
   readonly graceMs: number

@@ -1,5 +1,6 @@
 import { DmaFault, WorkList } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
+import { QueueInterrupts } from './queue-interrupts.js'
 import { QueueWatch } from './queue-watch.js'
 import type { Ring } from './ring.js'
 import { RingOutcome } from './ring.js'
@@ -24,6 +25,8 @@ export interface SchedulerPorts {
   readonly isPolled: boolean
   /** How long a queue is looked at, at most, after its last work before its driver has to notify, in milliseconds. */
   readonly watchMs: number
+  /** Whether drivers that take buffers in bunches are interrupted once for a bunch. */
+  readonly moderatesInterrupts: boolean
   readonly take: (chain: ChainRecord) => void
   readonly interrupt: (queueIndex: number) => void
   readonly broken: (reason: string) => void
@@ -49,6 +52,7 @@ export class QueueScheduler {
   #listed = new WorkList<Virtqueue>()
   #spare = new WorkList<Virtqueue>()
   readonly #watch: QueueWatch
+  readonly #interrupts: QueueInterrupts
   readonly #publishable = new WorkList<Virtqueue>()
   readonly #noticeable = new WorkList<Virtqueue>()
   readonly #stalled: Virtqueue[] = []
@@ -61,6 +65,11 @@ export class QueueScheduler {
   constructor (ports: SchedulerPorts) {
     this.#ports = ports
     this.#watch = new QueueWatch(ports.watchMs, queue => this.list(queue))
+    this.#interrupts = new QueueInterrupts({
+      isAdaptive: ports.moderatesInterrupts,
+      interrupt: ports.interrupt,
+      held: () => this.#schedule()
+    })
   }
 
   /** A queue that waits for memory, apart from bus mastering, if there is any. */
@@ -131,6 +140,7 @@ export class QueueScheduler {
   reset (queues: readonly Virtqueue[]): void {
     for (const list of [this.#listed, this.#publishable, this.#noticeable]) list.clear()
     this.#watch.clear()
+    this.#interrupts.reset()
     this.#stalled.length = 0
     this.#spare = new WorkList<Virtqueue>()
     for (const queue of queues) {
@@ -162,7 +172,7 @@ export class QueueScheduler {
 
   get #hasWork (): boolean {
     return this.#listed.count > 0 || this.#publishable.count > 0 || this.#noticeable.count > 0 ||
-      this.#watch.isWatching
+      this.#watch.isWatching || this.#interrupts.isHolding
   }
 
   #turn (): number {
@@ -178,6 +188,7 @@ export class QueueScheduler {
       } while (this.#listed.count > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
     }
     this.#interrupt()
+    if (this.#isRunning) this.#interrupts.look()
     this.#noteStalls()
     return worked
   }
@@ -367,7 +378,8 @@ export class QueueScheduler {
     }
     queue.isNoticeDue = false
     // Where the driver's wish cannot be seen, one interrupt too many is harmless and one too few is not.
-    if (outcome === RingOutcome.DONE || outcome === RingOutcome.FAULT) this.#ports.interrupt(queue.queueIndex)
+    if (outcome === RingOutcome.FAULT) this.#ports.interrupt(queue.queueIndex)
+    else if (outcome === RingOutcome.DONE || queue.pace.isHeld) this.#interrupts.send(queue)
   }
 
   #schedule (): void {

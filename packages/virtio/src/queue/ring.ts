@@ -28,12 +28,19 @@ export interface RingSpecification {
 export interface Ring {
   readonly fault: DmaFault
   readonly reason: string
+  /** Buffers (packed: descriptors) that were published and that the driver had not taken when it was looked at last. */
+  readonly behind: number
   /** Copies the next available buffer into a record. */
   take(record: ChainRecord): RingOutcome
   /** Tells the driver about everything that is ready, and drops it from the list. */
   publish(used: UsedList): RingOutcome
   /** Whether the driver wants an interrupt for what was published since the last time: DONE or NOTHING. */
   checkInterrupt(): RingOutcome
+  /**
+   * Looks how far the driver has come, and returns how many buffers (packed: descriptors) it took since the last time.
+   * 0 where it cannot be seen.
+   */
+  followDriver(): number
   /** Asks the driver to notify when it makes the next buffer available. One more look has to follow. */
   arm(): RingOutcome
   /** Asks the driver not to notify. True: it may do so all the same. */

@@ -1,6 +1,7 @@
 import { DmaAccess, DmaFault } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
 import { DESCRIPTOR_BYTES, DescriptorFlag, SplitDescriptor } from './descriptor.js'
+import { DriverPlace } from './driver-place.js'
 import { IndirectTable } from './indirect-table.js'
 import { RingArea } from './ring-area.js'
 import { RingOutcome } from './ring.js'
@@ -16,6 +17,8 @@ const AVAIL_ENTRY_BYTES = 2
 const USED_ENTRY_BYTES = 8
 /** Flags, idx and the event index. */
 const OVERHEAD_BYTES = 6
+/** Indices of both rings begin again after so many. */
+const INDICES = 0x1_0000
 const NO_INTERRUPT = 1
 const NO_NOTIFY = 1
 /** NEXT has 16 bits, so nothing of a table is ever found beyond. */
@@ -43,6 +46,7 @@ export class SplitRing implements Ring {
   readonly #used: RingArea
   readonly #table: IndirectTable
   readonly #trouble = new RingTrouble()
+  readonly #driver: DriverPlace
   /** The next entry of the available ring. */
   #next = 0
   /** Where the driver was seen to go on. */
@@ -70,6 +74,7 @@ export class SplitRing implements Ring {
     const usedBytes = OVERHEAD_BYTES + size * USED_ENTRY_BYTES
     this.#used = new RingArea(dma, place.deviceArea, usedBytes, DmaAccess.WRITE)
     this.#table = new IndirectTable(dma)
+    this.#driver = new DriverPlace(size, INDICES)
   }
 
   get fault (): DmaFault {
@@ -78,6 +83,10 @@ export class SplitRing implements Ring {
 
   get reason (): string {
     return this.#trouble.reason
+  }
+
+  get behind (): number {
+    return this.#driver.behind
   }
 
   take (record: ChainRecord): RingOutcome {
@@ -144,6 +153,11 @@ export class SplitRing implements Ring {
     // Whether `idx` passed it: "until idx in the used ring will reach the value used_event + 1".
     const passed = (this.#usedIndex - event - 1) & 0xffff
     return passed < untold ? RingOutcome.DONE : RingOutcome.NOTHING
+  }
+
+  followDriver (): number {
+    const event = this.#hasEventIndex ? this.#available.loadHalf(this.#availEventOffset) : -1
+    return event < 0 ? 0 : this.#driver.follow(event, this.#usedIndex)
   }
 
   arm (): RingOutcome {

@@ -49,6 +49,7 @@ class VirtqueueEngine implements QueueEngine {
     this.#scheduler = new QueueScheduler({
       isPolled,
       watchMs: times.watchUs / 1000,
+      moderatesInterrupts: surroundings.moderatesInterrupts,
       take: record => {
         this.#faults?.begin(record)
         events.take(record)

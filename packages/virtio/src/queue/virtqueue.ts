@@ -1,5 +1,5 @@
-import { assert, DmaFault } from '@pcikit/core'
-import type { DmaSpace } from '@pcikit/core'
+import { assert, DmaFault, InterruptPace } from '@pcikit/core'
+import type { DmaSpace, ModeratedQueue } from '@pcikit/core'
 import type { ChainRecord, RecordOwner } from './chain-record.js'
 import { PackedRing } from './packed-ring.js'
 import type { VirtqueueFeatures, VirtqueuePlace } from './queue-engine.js'
@@ -24,7 +24,7 @@ export interface VirtqueueSurroundings {
 }
 
 /** A queue: its rings while it is enabled, and its records for as long as the device lives. */
-export class Virtqueue implements RecordOwner {
+export class Virtqueue implements RecordOwner, ModeratedQueue {
   readonly queueIndex: number
   readonly pool: RecordPool
   ring: Ring | undefined = undefined
@@ -54,6 +54,7 @@ export class Virtqueue implements RecordOwner {
   /** Where it is polled: for how many scans it still counts as busy, and whether the driver has to be told. */
   heat = 0
   isQuietDue = false
+  pace = new InterruptPace()
   readonly #entriesMax: number
   readonly #surroundings: VirtqueueSurroundings
   #waiters: (() => void)[] = []
@@ -63,6 +64,19 @@ export class Virtqueue implements RecordOwner {
     this.#entriesMax = entriesMax
     this.#surroundings = surroundings
     this.pool = new RecordPool(surroundings.data, entriesMax, this)
+  }
+
+  get isOpen (): boolean {
+    return this.ring !== undefined
+  }
+
+  get untaken (): number {
+    return this.ring?.behind ?? 0
+  }
+
+  /** Buffers that were taken are not complete yet. */
+  get isExpecting (): boolean {
+    return this.pool.inUse > 0
   }
 
   /** Whether its rings can be looked at. */
@@ -99,6 +113,7 @@ export class Virtqueue implements RecordOwner {
       this.needsRecord =
         false
     this.busyAtMs = this.watchMs = this.heat = 0
+    this.pace = new InterruptPace()
     this.pool.retireAll()
   }
 

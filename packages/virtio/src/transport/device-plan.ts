@@ -46,6 +46,7 @@ export interface DevicePlan {
   readonly vectors: number
   readonly sharedMemory: VirtioSharedMemory | undefined
   readonly times: VirtqueueTimes
+  readonly moderatesInterrupts: boolean
   readonly faultPolicy: FaultPolicy
   readonly graceMs: number
 }
@@ -73,6 +74,7 @@ export function planDevice (description: VirtioDescription): DevicePlan {
     vectors: description.msixVectors ?? Math.min(queues.length + 1, VECTORS_MAX),
     sharedMemory: sharedMemory[0],
     times: { ...times, ...description.times },
+    moderatesInterrupts: description.interruptModeration === 'adaptive',
     faultPolicy: description.faultPolicy ?? FaultPolicy.FAULT,
     graceMs: description.graceMs ?? GRACE_MS
   }

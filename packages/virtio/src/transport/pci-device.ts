@@ -47,7 +47,7 @@ export class VirtioPciDevice implements VirtioDevice {
       mayWrite: () => state.hasFeatures,
       guard: call => state.guard('write() of the configuration', call)
     })
-    const { times, faultPolicy, graceMs, offered } = plan
+    const { times, moderatesInterrupts, faultPolicy, graceMs, offered } = plan
     const state = new DeviceState({
       logger,
       dma,
@@ -55,8 +55,10 @@ export class VirtioPciDevice implements VirtioDevice {
       offered,
       queues,
       sender,
-      createEngine: events =>
-        createEngine({ dma, logger, queues: description.queues, times, faultPolicy, graceMs, events }),
+      createEngine: events => {
+        const asked = { queues: description.queues, times, moderatesInterrupts, faultPolicy, graceMs }
+        return createEngine({ dma, logger, ...asked, events })
+      },
       onReset: () => {
         sender.reset()
         common.reset()

@@ -18,6 +18,7 @@ export interface HarnessOptions {
   readonly times?: Partial<VirtqueueTimes>
   readonly faultPolicy?: FaultPolicy
   readonly graceMs?: number
+  readonly moderatesInterrupts?: boolean
   /** What the device does with each chain. It keeps them unless given. */
   readonly take?: (chain: VirtqueueChain, harness: Harness) => void
   readonly poll?: () => boolean
@@ -74,6 +75,7 @@ export class Harness {
       times: { ...TIMES, ...options.times },
       faultPolicy: options.faultPolicy ?? FaultPolicy.FAULT,
       graceMs: options.graceMs ?? 60_000,
+      moderatesInterrupts: options.moderatesInterrupts ?? false,
       events: {
         take: chain => {
           this.takenCount++

@@ -75,6 +75,7 @@ class Scene {
     const harness = await Harness.create({
       entriesMax: 1024,
       regions: [{ iova: RINGS, byteLength: RING_BYTES, shared: isShared }, { iova: DATA, byteLength: 0x40_0000 }],
+      moderatesInterrupts: isWatched,
       times: { ...isPolled && { doorbells: 'mmap' }, watchUs: isWatched ? 500 : 0 }
     })
     harness.memory.reserve(RINGS, RING_BYTES)
