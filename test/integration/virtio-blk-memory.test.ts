@@ -1,15 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  DataBuffer,
-  GuestFile,
-  pattern,
-  VirtioBlkQueue,
-  VirtioBlkRequest,
-  VirtioBlkStatus,
-  VirtioFeature
-} from '@pcikit/testkit'
+import { DataBuffer, GuestFile, pattern, VirtioBlkQueue, VirtioBlkRequest, VirtioBlkStatus } from '@pcikit/testkit'
 import type { GuestMemory, GuestRegion, VirtioGuest } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CommandProcess } from '../command-process.js'
@@ -43,9 +35,8 @@ async function attachWithData (path: string) {
   return { ...attached, file, region }
 }
 
-/** In order, a request that waits would hold up what comes behind it. */
 async function firstQueue ({ blk }: BlkGuest): Promise<VirtioBlkQueue> {
-  const [queue] = await blk.start({ size: 64, features: { without: [VirtioFeature.IN_ORDER] } })
+  const [queue] = await blk.start({ size: 64 })
   return queue!
 }
 

@@ -110,15 +110,15 @@ describe('the virtio block device', () => {
   })
 
   it('leaves out what it is told to', async () => {
-    const withoutFeatures = ['packed', 'indirect', 'event-idx', 'in-order', 'mq', 'flush']
+    const withoutFeatures = ['packed', 'indirect', 'event-idx', 'mq', 'flush']
     const { blk } = await start({ withoutFeatures })
-    const absent = [
-      VirtioFeature.RING_PACKED,
-      VirtioFeature.INDIRECT_DESC,
-      VirtioFeature.EVENT_IDX,
-      VirtioFeature.IN_ORDER
-    ]
+    const absent = [VirtioFeature.RING_PACKED, VirtioFeature.INDIRECT_DESC, VirtioFeature.EVENT_IDX]
     expect([...absent, VirtioBlkFeature.MQ, VirtioBlkFeature.FLUSH].filter(bit => blk.has(bit))).toEqual([])
+  })
+
+  it.each([false, true])('answers in order only where it is told to: %s', async inOrder => {
+    const { blk } = await start({ inOrder })
+    expect(blk.has(VirtioFeature.IN_ORDER)).toBe(inOrder)
   })
 })
 

@@ -41,7 +41,7 @@ describe('virtio-blk under chaos', () => {
     async ({ doorbells, backend, byMessage }) => {
       const mode = doorbells === 'mmap' ? 'mmap' : 'trap'
       const device = await startVirtioBlk(cleanup, [
-        ...['--backend', backend(), '--queue-entries', String(QUEUE_ENTRIES), '--doorbells', mode],
+        ...['--backend', backend(), '--queue-entries', String(QUEUE_ENTRIES), '--doorbells', mode, '--in-order'],
         ...['--grace-ms', String(GRACE_MS), '--log-level', 'warn']
       ])
       const { client, pci, memory, driver } = await attach(device.path, doorbells)

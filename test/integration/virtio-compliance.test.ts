@@ -13,7 +13,7 @@ async function create () {
   writeFileSync(file, '')
   truncateSync(file, MIB)
   let mebibytes = 1
-  const { path } = await serveVirtioBlk(cleanup, { backend: `file:${file}`, resizeCheckMs: 10 })
+  const { path } = await serveVirtioBlk(cleanup, { backend: `file:${file}`, resizeCheckMs: 10, inOrder: true })
   return {
     path,
     changeConfig: () => truncateSync(file, ++mebibytes * MIB),

@@ -39,7 +39,7 @@ describe('virtio-blk with a driver that breaks rules', () => {
     { name: 'MSI-X', guest: { interrupts: 'msix' } },
     { name: 'memory that is not shared', byMessage: true }
   ])(`lives and works after every reset, with $name, seed ${SEED}`, async ({ doorbells = 'trap', ...options }) => {
-    const { path } = await serveVirtioBlk(cleanup, { serial: SERIAL, doorbells })
+    const { path } = await serveVirtioBlk(cleanup, { serial: SERIAL, doorbells, inOrder: true })
     const report = await fuzzVirtioDevice({ path, sample: getId, seed: SEED, durationMs: FUZZ_MS, ...options })
     expect(report.actionCount).toBeGreaterThan(20)
     expect(report.answerCount).toBeGreaterThan(report.resetCount)
@@ -50,7 +50,7 @@ describe('virtio-blk with a driver that breaks rules', () => {
 describe('a device that gives up at the first fault', () => {
   it('fails, with an error that says how to replay it, and comes to the same with the same seed', async () => {
     const fail = async (): Promise<ChaosError> => {
-      const { path } = await serveVirtioBlk(cleanup, { serial: SERIAL, faultPolicy: 'fatal' })
+      const { path } = await serveVirtioBlk(cleanup, { serial: SERIAL, faultPolicy: 'fatal', inOrder: true })
       const guest = { commandTimeoutMs: 1000 }
       const run = fuzzVirtioDevice({ path, sample: getId, seed: 5, actionsMax: 500, guest })
       return run.catch((error: unknown) => error) as Promise<ChaosError>

@@ -59,7 +59,7 @@ describe('data', () => {
   it.each(CELLS)(
     'is right with $format queues, indirect $indirect, event indexes $eventIndex, in order $inOrder, queues $queues',
     async cell => {
-      const { path } = await serveVirtioBlk(cleanup)
+      const { path } = await serveVirtioBlk(cleanup, { inOrder: cell.inOrder })
       const guest = await attachBlkGuest(cleanup, path, { doorbells: 'posted' })
       const only = featuresOf(cell)
       await guest.blk.start({ features: { only }, queues: cell.queues, framing: { indirect: cell.indirect } })

@@ -10,7 +10,6 @@ export const FEATURE_NAMES = Object.freeze(
     'event-idx': VirtioFeature.EVENT_IDX,
     flush: BlkFeature.FLUSH,
     geometry: BlkFeature.GEOMETRY,
-    'in-order': VirtioFeature.IN_ORDER,
     indirect: VirtioFeature.INDIRECT_DESC,
     mq: BlkFeature.MQ,
     'notification-data': VirtioFeature.NOTIFICATION_DATA,

@@ -1,11 +1,13 @@
+import { VirtioFeature } from '@pcikit/virtio'
 import type { Disk } from './disk.js'
 import { FEATURE_NAMES } from './feature-names.js'
 import type { VirtioBlkOptions } from './options.js'
 import { BlkFeature } from './protocol.js'
 
 /** The features that the options take away, those of queues and transport too. */
-export function withoutFeatures (options: VirtioBlkOptions): number[] {
-  return options.withoutFeatures.map(name => FEATURE_NAMES[name])
+export function withoutFeatures ({ withoutFeatures, inOrder }: VirtioBlkOptions): number[] {
+  const named = withoutFeatures.map(name => FEATURE_NAMES[name])
+  return inOrder ? named : [...named, VirtioFeature.IN_ORDER]
 }
 
 /** The features of the block device that are offered. [virtio] "Block Device", "Feature bits". */

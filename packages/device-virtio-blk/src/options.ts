@@ -84,6 +84,14 @@ const optionsObject = z.strictObject({
     ),
   msixVectors: z.number().int().min(0).max(VECTORS_MAX).optional()
     .describe('MSI-X vectors; one for each queue and one for changes of the configuration unless given. 0: INTx only'),
+  interruptModeration: z.enum(['adaptive', 'off']).default('adaptive')
+    .describe(
+      'adaptive: a guest that gives out requests in bunches is interrupted once for a bunch; off: whenever it wants to be'
+    ),
+  inOrder: z.boolean().default(false)
+    .describe(
+      'whether answers come in the order of the requests where the driver takes that: less to write for each, but a slow request holds up those after it'
+    ),
   withoutFeatures: z.array(z.enum(featureNames)).default([])
     .describe('feature that is not offered')
 })

@@ -166,6 +166,7 @@ export class VirtioBlkDevice implements Device {
       classCode: CLASS_CODE,
       features: offeredFeatures(this.#options, disk),
       withoutFeatures: withoutFeatures(this.#options),
+      interruptModeration: this.#options.interruptModeration,
       queues: Array.from({ length: queues }, () => ({ entriesMax: queueEntries })),
       config,
       ...msixVectors === undefined ? {} : { msixVectors },
