@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -7,12 +8,27 @@ const examples = fileURLToPath(new URL('examples', import.meta.url))
 /** For the tests that run the built command. */
 const command = fileURLToPath(new URL('test/bundled-command.ts', import.meta.url))
 
-/** Tests run against the sources: `@pcikit/core/host` is packages/core/src/host/index.ts. */
+/** Tests run against the sources; before a release they run against what was compiled. */
+const isCompiled = process.env['PCIKIT_TEST'] === 'dist'
+const [folder, extension] = isCompiled ? ['dist', 'js'] : ['src', 'ts']
+
+/** `@pcikit/core/host` is packages/core/src/host/index.ts. */
 const alias = [
-  { find: /^@pcikit\/([a-z-]+)$/, replacement: `${packages}/$1/src/index.ts` },
-  { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/src/$2/index.ts` },
-  { find: /^pcikit-(?:block|device)-([a-z0-9-]+)$/, replacement: `${examples}/$1/src/index.ts` }
+  { find: /^@pcikit\/([a-z-]+)$/, replacement: `${packages}/$1/${folder}/index.${extension}` },
+  { find: /^@pcikit\/([a-z-]+)\/([a-z-]+)$/, replacement: `${packages}/$1/${folder}/$2/index.${extension}` },
+  { find: /^pcikit-(?:block|device)-([a-z0-9-]+)$/, replacement: `${examples}/$1/${folder}/index.${extension}` }
 ]
+
+/** Where a test imports a source by its path, it gets what was compiled of it. */
+const compiled = {
+  name: 'compiled',
+  resolveId (source: string, importer: string | undefined) {
+    if (!isCompiled || importer === undefined || !source.startsWith('.')) return undefined
+    const path = resolve(dirname(importer), source)
+    const found = path.replace(/\/src\/(?=[^]*\.js$)/, '/dist/')
+    return found === path ? undefined : found
+  }
+}
 
 /** Those of packages, and of packages as others would write them. */
 const unitTests = [
@@ -30,6 +46,7 @@ interface ProjectOptions {
 
 function project (name: string, include: string[], options: ProjectOptions = {}) {
   return {
+    plugins: [compiled],
     resolve: { alias },
     test: {
       name,
