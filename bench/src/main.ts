@@ -40,8 +40,8 @@ const { values, positionals } = parseArgs({
 })
 
 function asStorage (word: string): Storage {
-  if (word === 'memory' || word === 'file') return word
-  throw new Error(`"${word}" is no storage. Storages: memory, file.`)
+  if (word === 'memory' || word === 'file' || word === 'null') return word
+  throw new Error(`"${word}" is no storage. Storages: memory, file, null.`)
 }
 
 async function measure (name: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** What the disk of a guest is on. */
-export type Storage = 'memory' | 'file'
+export type Storage = 'memory' | 'file' | 'null'
 
 /** What all parts of the suite go by. */
 export interface SuiteOptions {
@@ -9,7 +9,7 @@ export interface SuiteOptions {
   readonly sliceMs: number
   /** Everything there is, in place of what is worth waiting for. */
   readonly isFull: boolean
-  /** What a guest's disks are on: a file in memory, a file on a disk in the page cache. */
+  /** What a guest's disks are on: a file in memory, a file on a disk in the page cache, or nothing. */
   readonly storages: readonly Storage[]
   /** How many processors a guest has, and jobs in it, one run for each. */
   readonly guestCpus: readonly number[]

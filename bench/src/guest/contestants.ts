@@ -13,7 +13,7 @@ import type { Storage } from '../suite-options.js'
 const MIB = 1024 * 1024
 export const DISK_MIB = 256
 /** Where files are in memory, and where they are on a disk, through the page cache. */
-const FOLDERS: Readonly<Record<Storage, string>> = { memory: '/dev/shm', file: '/var/tmp' }
+const FOLDERS: Readonly<Record<Storage, string>> = { memory: '/dev/shm', file: '/var/tmp', null: '/dev/shm' }
 
 /** A disk of the guest, by what serves it. */
 export interface Contestant {
@@ -40,12 +40,14 @@ export const VIRTIO_MMAP = 'pcikit virtio-blk, mmap'
 export class Contestants implements AsyncDisposable {
   readonly list: Contestant[] = []
   readonly #folder: string
+  readonly #storage: Storage
   readonly #devices: DeviceProcess[] = []
   readonly #daemons: ChildProcess[] = []
   readonly #forget: () => void
 
-  private constructor (folder: string) {
+  private constructor (folder: string, storage: Storage) {
     this.#folder = folder
+    this.#storage = storage
     this.#forget = atExit(() => {
       for (const daemon of this.#daemons) daemon.kill('SIGKILL')
       rmSync(folder, { recursive: true, force: true })
@@ -53,7 +55,7 @@ export class Contestants implements AsyncDisposable {
   }
 
   static async start (vm: Vm, storage: Storage, cpus: number): Promise<Contestants> {
-    const all = new Contestants(mkdtempSync(join(FOLDERS[storage], 'pcikit-bench-')))
+    const all = new Contestants(mkdtempSync(join(FOLDERS[storage], 'pcikit-bench-')), storage)
     all.#addNvme()
     all.#addVirtio()
     if (vm.qemu.storageDaemon !== undefined) await all.#addStorageDaemon(vm.qemu.storageDaemon, vm.qemu.env, cpus)
@@ -77,7 +79,7 @@ export class Contestants implements AsyncDisposable {
 
   #addNvme (): void {
     const serial = 'QEMUNVME'
-    const qemuArguments = [...this.#blockdev('nvme'), '-device', `nvme,drive=nvme,serial=${serial}`]
+    const qemuArguments = ['-blockdev', this.#blockdev('nvme'), '-device', `nvme,drive=nvme,serial=${serial}`]
     this.list.push({ name: QEMU_NVME, serial, qemuArguments })
   }
 
@@ -88,7 +90,7 @@ export class Contestants implements AsyncDisposable {
     this.list.push({
       name: QEMU_VIRTIO,
       serial,
-      qemuArguments: [...thread, ...this.#blockdev('virtio'), '-device', device]
+      qemuArguments: [...thread, '-blockdev', this.#blockdev('virtio'), '-device', device]
     })
   }
 
@@ -100,9 +102,9 @@ export class Contestants implements AsyncDisposable {
     const socket = join(this.#folder, 'vhost-user.sock')
     const [program = '', ...words] = [
       ...command,
-      ...['--blockdev', `driver=file,filename=${this.#disk('daemon')},node-name=disk`],
+      ...['--blockdev', this.#blockdev('daemon')],
       '--export',
-      `type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=${socket},writable=on,num-queues=${cpus}`
+      `type=vhost-user-blk,id=export,node-name=daemon,addr.type=unix,addr.path=${socket},writable=on,num-queues=${cpus}`
     ]
     const daemon = spawn(program, words, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env } })
     this.#daemons.push(daemon)
@@ -115,15 +117,16 @@ export class Contestants implements AsyncDisposable {
   async #addPcikit (name: string, type: DeviceType, mode: string, more: readonly string[] = []): Promise<void> {
     // Virtio has room for 20 characters.
     const serial = `pcikit-${type.slice(0, 6)}-${mode}`
-    const disk = this.#disk(`pcikit-${type}-${mode}`)
-    const words = ['--backend', `file:${disk}`, '--serial', serial, '--doorbells', mode, ...more]
+    const backend = this.#storage === 'null' ? `null:${DISK_MIB}MiB` : `file:${this.#disk(`pcikit-${type}-${mode}`)}`
+    const words = ['--backend', backend, '--serial', serial, '--doorbells', mode, ...more]
     const device = await DeviceProcess.run(type, words)
     this.#devices.push(device)
     this.list.push({ name, serial, qemuArguments: [], socket: device.socket, pid: device.pid })
   }
 
-  #blockdev (name: string): string[] {
-    return ['-blockdev', `driver=file,filename=${this.#disk(name)},node-name=${name}`]
+  #blockdev (name: string): string {
+    if (this.#storage === 'null') return `driver=null-co,size=${DISK_MIB}M,read-zeroes=on,node-name=${name}`
+    return `driver=file,filename=${this.#disk(name)},node-name=${name}`
   }
 
   /** A file that was written everywhere. */

@@ -23,7 +23,8 @@ export interface GuestCircumstances {
 
 const STORAGE_NAMES: Readonly<Record<Storage, string>> = {
   memory: 'a file in memory',
-  file: 'a file on a disk, in the page cache'
+  file: 'a file on a disk, in the page cache',
+  null: 'nothing: reads are zeroes, writes are forgotten'
 }
 /** What is compared with what, and the least that it should be. */
 const RATIOS = [
