@@ -21,7 +21,7 @@ function dependencyHash () {
   const folders = ['packages', 'examples'].flatMap(each =>
     readdirSync(root + each).sort().map(name => `${each}/${name}/`)
   )
-  for (const folder of ['', 'test/', 'bench/', ...folders]) {
+  for (const folder of ['', 'test/', 'bench/', 'docs/', ...folders]) {
     const file = `${root}${folder}package.json`
     if (existsSync(file)) hash.update(readFileSync(file))
   }
