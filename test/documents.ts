@@ -1,5 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { exampleNames, filesBelow, packageNames, root, sourcesOf } from './sources.js'
 import type { SourceFile } from './sources.js'
@@ -41,40 +40,6 @@ export function blocksOf ({ path, text }: SourceFile): readonly CodeBlock[] {
 /** Every block of every document in one of some languages. */
 export function blocksIn (...languages: readonly string[]): readonly CodeBlock[] {
   return documents.flatMap(blocksOf).filter(block => languages.includes(block.language))
-}
-
-/** What stands around each recipe, so that each can be short. */
-const aroundRecipes = documents.find(({ path }) => path === 'docs/recipes/README.md')
-
-/**
- * What a reader has in a folder each time that the document says `npm test`, and at its end: blocks with a title are
- * files, and a later one takes the place of an earlier one.
- */
-export function projectsOf (document: SourceFile): readonly ReadonlyMap<string, string>[] {
-  const projects: ReadonlyMap<string, string>[] = []
-  const isRecipe = document.path.startsWith('docs/recipes/') && document !== aroundRecipes
-  let files = new Map(isRecipe && aroundRecipes !== undefined ? projectsOf(aroundRecipes)[0] : [])
-  let isTested = true
-  for (const { language, title, text } of blocksOf(document)) {
-    if (title !== undefined) {
-      files = new Map(files).set(title, text)
-      isTested = false
-    } else if (language === 'sh' && /^npm test$/m.test(text) && !isTested) {
-      projects.push(files)
-      isTested = true
-    }
-  }
-  return isTested ? projects : [...projects, files]
-}
-
-/** Puts files into a folder, and returns where they are. */
-export function writeFiles (folder: string, files: ReadonlyMap<string, string>): readonly string[] {
-  return [...files].map(([name, text]) => {
-    const path = join(folder, name)
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, text)
-    return path
-  })
 }
 
 /** Compiles files as strictly as everything else here, against the sources, and returns what is wrong with them. */
