@@ -52,6 +52,17 @@ const sidebar = [
   { text: 'Work on pcikit', collapsed: true, items: [...pages('testing.md'), ...pagesIn('decisions')] }
 ]
 
+/** The text of a page for the index. Nobody sees it, so that its code need not be coloured. */
+function renderForSearch (source, environment, md) {
+  const { highlight } = md.options
+  md.options.highlight = null
+  try {
+    return md.render(source, environment)
+  } finally {
+    md.options.highlight = highlight
+  }
+}
+
 export default defineConfig({
   title: 'pcikit',
   description: 'PCI devices that live in user space, written in TypeScript',
@@ -74,7 +85,7 @@ export default defineConfig({
     ],
     sidebar,
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: { provider: 'local', options: { _render: renderForSearch } },
     socialLinks: [{ icon: 'github', link: repository }],
     editLink: { pattern: `${repository}/edit/main/docs/:path`, text: 'Edit this page' }
   }
