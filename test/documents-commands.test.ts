@@ -43,6 +43,12 @@ const plugins: readonly Plugin[] = [
   })
 ]
 
+/** Nothing is served here: commands are parsed, and files for `serve` checked. */
+function quietActions (print: (text: string) => void): NonNullable<Parameters<typeof createCommandLine>[1]> {
+  const actions: Partial<ReturnType<typeof quietActions>> = { run: () => Promise.resolve(), print }
+  return actions as ReturnType<typeof quietActions>
+}
+
 /** A command in a document. */
 interface DocumentedCommand {
   readonly block: CodeBlock
@@ -78,7 +84,7 @@ function wordsOfPcikit ({ words }: DocumentedCommand): readonly string[] | undef
 
 /** What is wrong with the words after `pcikit`: nothing is run. */
 function problemOf (words: readonly string[]): string | undefined {
-  let command = createCommandLine(plugins, { run: () => Promise.resolve(), print: () => undefined })
+  let command = createCommandLine(plugins, quietActions(() => undefined))
   let rest = words.filter(word => word !== '--help')
   for (;;) {
     const next = command.commands.find(each => each.name() === rest[0])
@@ -177,7 +183,7 @@ describe('the YAML in the documents', () => {
       for (const name of typeof config.plugins === 'object' ? config.plugins : []) writePlugin(place, name)
       writeFileSync(join(place, 'devices.yaml'), text)
       let printed = ''
-      const actions = { run: () => Promise.resolve(), print: (line: string) => void (printed += line) }
+      const actions = quietActions(line => void (printed += line))
       const words = ['serve', join(place, 'devices.yaml'), '--check']
       await createCommandLine(plugins, actions).parseAsync(words, { from: 'user' })
       expect(printed).toMatch(/devices\.yaml is right/)
