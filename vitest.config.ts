@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
@@ -40,7 +41,6 @@ const unitTests = [
 
 interface ProjectOptions {
   readonly testTimeout?: number
-  readonly serial?: boolean
   readonly globalSetup?: string
 }
 
@@ -54,14 +54,15 @@ function project (name: string, include: string[], options: ProjectOptions = {})
       pool: 'forks' as const,
       ...(options.globalSetup === undefined ? {} : { globalSetup: options.globalSetup }),
       testTimeout: options.testTimeout ?? 10_000,
-      hookTimeout: options.testTimeout ?? 10_000,
-      fileParallelism: options.serial !== true
+      hookTimeout: options.testTimeout ?? 10_000
     }
   }
 }
 
 export default defineConfig({
   test: {
+    // Tests wait for processes and guests for much of their time, so two files at a time are no more than two cores take.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         ...project('unit', unitTests),
@@ -85,7 +86,6 @@ export default defineConfig({
       },
       project('vm', ['test/vm/**/*.test.ts', 'packages/*/template/test/vm/*.test.ts'], {
         testTimeout: 600_000,
-        serial: true,
         globalSetup: command
       })
     ]
