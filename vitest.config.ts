@@ -61,7 +61,7 @@ function project (name: string, include: string[], options: ProjectOptions = {})
 
 export default defineConfig({
   test: {
-    // Tests wait for processes and guests for much of their time, so two files at a time are no more than two cores take.
+    // Tests wait for processes and guests much of their time, so that two files at a time are not too many anywhere.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
