@@ -63,6 +63,10 @@ export class CommandProcess implements AsyncDisposable {
     return this.#process.exitCode === null && this.#process.signalCode === null
   }
 
+  get stdout (): string {
+    return this.#stdout
+  }
+
   get stderr (): string {
     return this.#stderr
   }

@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'testkit': ['core', 'core/host', 'wire', 'native', 'block', 'vitest'],
   'cli': [
     ...['core', 'core/host', 'block', 'device-nvme', 'device-virtio-blk', 'dma', 'native', 'pci', 'transport-socket'],
-    ...['commander', 'pino', 'pino-pretty', 'reflect-metadata', 'yaml', 'zod']
+    ...['commander', 'esbuild', 'pino', 'pino-pretty', 'reflect-metadata', 'yaml', 'zod']
   ],
   'create-pcikit-device': []
 }

@@ -50,6 +50,15 @@ export class DmaEngine {
     }
   }
 
+  /** What is in the buffer. */
+  get contents (): Uint8Array {
+    return this.#buffer
+  }
+
+  set contents (bytes: Uint8Array) {
+    this.#buffer.set(bytes)
+  }
+
   /** Clears the buffer. A transfer that runs changes nothing of the device any more; its lease closes by itself. */
   reset (): void {
     if (this.#lease.isOpen) this.#lease = this.#dma.createLease()

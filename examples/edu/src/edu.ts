@@ -1,8 +1,9 @@
 import { DmaFault } from '@pcikit/core'
-import type { Device, DmaSpace, Logger, PciFunction } from '@pcikit/core'
+import type { Device, DeviceState, DmaSpace, Logger, PciFunction } from '@pcikit/core'
 import { createPciFunction, words } from '@pcikit/pci'
 import type { BarHandler, DescribedPciFunction, PciServices } from '@pcikit/pci'
 import { RegisterBank } from '@pcikit/wire'
+import type { RegisterValues } from '@pcikit/wire'
 import { BUFFER_OFFSET, DmaEngine } from './dma-engine.js'
 import type { Transfer } from './dma-engine.js'
 import { factorial } from './factorial.js'
@@ -13,6 +14,9 @@ import { DmaCommand, eduRegisters, InterruptCause, Status } from './registers.js
 const BAR_BYTES = 0x10_0000
 const WORD = 0x1_0000_0000
 const ONES = 0xffff_ffff
+
+/** What the device keeps while its code is exchanged. */
+type EduState = { readonly registers: RegisterValues, readonly buffer: Uint8Array }
 
 /** What the device needs of its surroundings. */
 export interface EduServices extends Omit<PciServices, 'onReset' | 'onPowerState'> {
@@ -58,6 +62,19 @@ export class Edu implements Device {
   async close (): Promise<void> {
     this.#reset()
     await this.#lastTransfer
+  }
+
+  /** Whatever was asked for has begun a turn later, and is over with the last transfer. */
+  async save (): Promise<EduState> {
+    await new Promise(resolve => setImmediate(resolve))
+    await this.#lastTransfer
+    return { registers: this.#registers.save(), buffer: this.#engine.contents }
+  }
+
+  restore (state: DeviceState): void {
+    const { registers, buffer } = state as EduState
+    this.#registers.restore(registers)
+    this.#engine.contents = buffer
   }
 
   /** Registers have 32 bits. Narrower accesses read ones and write nothing, as do writes to what is at work. */

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { DEVICE } from '@pcikit/core'
-import type { Plugin } from '@pcikit/core'
+import { DEVICE, PcikitError } from '@pcikit/core'
+import type { DeviceContribution, Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { LOG_LEVELS } from './command-logger.js'
 import type { LoggerOptions } from './command-logger.js'
 import { loadConfig } from './config/load-config.js'
+import { developDevice } from './dev/develop-device.js'
+import type { Builds } from './dev/plugin-workshop.js'
 import { describeOptions } from './device-options.js'
 import type { DeviceOption } from './device-options.js'
 import { describeEvents } from './event-text.js'
@@ -14,19 +16,38 @@ import type { EventFilter } from './event-text.js'
 import { readRecord } from './keep-record.js'
 import type { RecordOutput } from './keep-record.js'
 import { runDevices } from './run-devices.js'
+import type { DeviceRequest } from './run-devices.js'
 import { describeOption, showDevices, valueOf } from './show-devices.js'
 import { parseSocketMode, SOCKET_MODE } from './socket-mode.js'
 
 /** What the command does, apart from parsing: replaced in tests. */
 export interface Actions {
   readonly run: typeof runDevices
+  readonly develop: typeof developDevice
   readonly print: (text: string) => void
 }
 
-const DEFAULT_ACTIONS: Actions = { run: runDevices, print: text => void process.stdout.write(text) }
+const DEFAULT_ACTIONS: Actions = {
+  run: runDevices,
+  develop: developDevice,
+  print: text => void process.stdout.write(text)
+}
 
-/** Builds the command line out of what the plugins offer: each device type is a subcommand of `run`. */
-export function createCommandLine (plugins: readonly Plugin[], actions: Actions = DEFAULT_ACTIONS): Command {
+/** The device that `pcikit dev` is to serve. */
+export interface Development {
+  readonly device: DeviceContribution
+  readonly builds: Builds
+}
+
+/**
+ * Builds the command line out of what the plugins offer: each device type is a subcommand of `run`. `dev` serves the
+ * device of `development`.
+ */
+export function createCommandLine (
+  plugins: readonly Plugin[],
+  actions: Actions = DEFAULT_ACTIONS,
+  development?: Development
+): Command {
   const program = new Command('pcikit')
     .description('PCI devices that live in user space: a device is a process, QEMU plugs it in over a socket.')
     .version(readVersion(), '--version', 'print the version')
@@ -36,8 +57,13 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
     .exitOverride()
   const run = program.command('run').description('serve a device until SIGINT or SIGTERM')
   for (const { value } of createHost({ plugins }).extensions.list(DEVICE)) {
-    addDevice(run, value.name, value.summary, describeOptions(value.options), plugins, actions)
+    const command = run.command(value.name).description(value.summary)
+    const readRequest = addDeviceOptions(command, value)
+    command.action(async (given: Record<string, unknown>) => {
+      await actions.run({ devices: [readRequest(given)], ...readProcessOptions(given) }, plugins)
+    })
   }
+  addDev(program, plugins, actions, development)
   addServe(program, plugins, actions)
   program.command('devices').argument('[device]', 'show the options of this device type')
     .description('show the device types that the plugins offer, their options, and where the plugins were found')
@@ -52,15 +78,12 @@ export function createCommandLine (plugins: readonly Plugin[], actions: Actions 
   return program
 }
 
-function addDevice (
-  run: Command,
-  type: string,
-  summary: string,
-  options: readonly DeviceOption[],
-  plugins: readonly Plugin[],
-  actions: Actions
-): void {
-  const command = run.command(type).description(`${summary}`)
+/** Adds what can be said of a device to a command. Returns what makes a request of what was given. */
+function addDeviceOptions (
+  command: Command,
+  { name: type, options }: DeviceContribution
+): (given: Record<string, unknown>) => DeviceRequest {
+  command
     .requiredOption('--socket <path>', 'the UNIX socket to serve on')
     .addOption(
       new Option('--socket-mode <octal>', 'the mode of the socket file')
@@ -71,22 +94,47 @@ function addDevice (
         .argParser(parseNumber)
     )
   addProcessOptions(command)
-  const own = options.map(option => ({ option, made: toCommanderOption(option) }))
+  const own = describeOptions(options).map(option => ({ option, made: toCommanderOption(option) }))
   for (const { made } of own) command.addOption(made)
-  command.action(async (given: Record<string, unknown>) => {
+  return given => {
     const values = own.flatMap(({ option, made }) => {
       const attribute = made.attributeName()
       const isGiven = command.getOptionValueSource(attribute) === 'cli'
       return isGiven ? [[option.property, given[attribute]] as const] : []
     })
-    const device = {
+    return {
       type,
       socket: given['socket'] as string,
       socketMode: given['socketMode'] as number,
       ...(given['unmapDeadlineMs'] === undefined ? {} : { unmapDeadlineMs: given['unmapDeadlineMs'] as number }),
       options: Object.fromEntries(values)
     }
-    await actions.run({ devices: [device], ...readProcessOptions(given) }, plugins)
+  }
+}
+
+function addDev (
+  program: Command,
+  plugins: readonly Plugin[],
+  actions: Actions,
+  development: Development | undefined
+): void {
+  const command = program.command('dev')
+    .argument('<plugin>', 'the folder of its package, its module, or the name of its package; then its options')
+    .description('serve a device, and swap its code under the guest whenever its source changes')
+    .addOption(new Option('--type <name>', 'the device type, where the plugin has several'))
+  if (development === undefined) {
+    command.allowUnknownOption().allowExcessArguments().action(() => {
+      throw new PcikitError(
+        'PCIKIT_OPTION_INVALID',
+        'The plugin comes right behind `dev`, since it decides which options there are: pcikit dev . --socket a.sock'
+      )
+    })
+    return
+  }
+  const readRequest = addDeviceOptions(command, development.device)
+  command.action(async (_: string, given: Record<string, unknown>) => {
+    const request = { device: readRequest(given), ...readProcessOptions(given) }
+    await actions.develop(request, plugins, development.builds)
   })
 }
 

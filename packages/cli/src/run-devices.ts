@@ -1,7 +1,7 @@
 import { PcikitError } from '@pcikit/core'
 import type { Logger, Plugin } from '@pcikit/core'
 import { createHost } from '@pcikit/core/host'
-import type { Host, HostedDevice } from '@pcikit/core/host'
+import type { DeviceOptions, Host, HostedDevice } from '@pcikit/core/host'
 import { createLogger } from './command-logger.js'
 import type { LoggerOptions } from './command-logger.js'
 import { keepRecord } from './keep-record.js'
@@ -37,14 +37,26 @@ export interface RunRequest {
 
 /** Serves devices until SIGINT or SIGTERM, then closes them in order. If one does not start, none is served. */
 export async function runDevices (request: RunRequest, plugins: readonly Plugin[]): Promise<void> {
+  await serveUntilStopped(request, plugins, async (host, logger) => {
+    for (const device of request.devices) await startDevice(host, device, logger)
+    const [only] = request.devices
+    return only !== undefined && request.devices.length === 1 ? describeDevice(only) : describeAll(host.devices)
+  })
+}
+
+/** Makes a host, has `start` start devices, prints what it returns, and closes all of it after SIGINT or SIGTERM. */
+export async function serveUntilStopped (
+  request: RunRequest,
+  plugins: readonly Plugin[],
+  start: (host: Host, logger: Logger) => Promise<string>
+): Promise<void> {
   const stopped = awaitStop()
   if (request.folder !== undefined) process.chdir(request.folder)
   const logger = createLogger(request.logger)
   const host = createHost({ plugins, logger })
   const recording = keepRecord(host.record, request.records)
   try {
-    for (const device of request.devices) await startDevice(host, device, logger)
-    process.stdout.write(request.devices.length === 1 ? describeOne(request.devices) : describeAll(host.devices))
+    process.stdout.write(await start(host, logger))
     logger.info({}, `${await stopped}: closing`)
   } finally {
     await host.close()
@@ -52,16 +64,22 @@ export async function runDevices (request: RunRequest, plugins: readonly Plugin[
   }
 }
 
+/** A device as a host is asked for it. */
+export function hostDeviceOptions (request: DeviceRequest): DeviceOptions {
+  const { type, name, options, socket, socketMode, unmapDeadlineMs } = request
+  return {
+    type,
+    options,
+    ...(name === undefined ? {} : { name }),
+    ...(unmapDeadlineMs === undefined ? {} : { dma: { type: 'mapped', options: { unmapDeadlineMs } } }),
+    transport: { type: 'socket', options: { path: socket, mode: socketMode } }
+  }
+}
+
 async function startDevice (host: Host, request: DeviceRequest, logger: Logger): Promise<void> {
-  const { type, name, source, options, socket, socketMode, unmapDeadlineMs } = request
+  const { type, name, source } = request
   try {
-    const device = await host.createDevice({
-      type,
-      options,
-      ...(name === undefined ? {} : { name }),
-      ...(unmapDeadlineMs === undefined ? {} : { dma: { type: 'mapped', options: { unmapDeadlineMs } } }),
-      transport: { type: 'socket', options: { path: socket, mode: socketMode } }
-    })
+    const device = await host.createDevice(hostDeviceOptions(request))
     logger.info({ device: device.name, address: device.address }, `serving ${device.type} on ${device.address}`)
   } catch (cause) {
     if (source === undefined) throw cause
@@ -73,10 +91,9 @@ async function startDevice (host: Host, request: DeviceRequest, logger: Logger):
   }
 }
 
-function describeOne (devices: readonly DeviceRequest[]): string {
-  return `Attach it to a virtual machine with QEMU 10.1 or later:\n\n${
-    qemuCommand(devices.map(each => each.socket))
-  }\n\n` +
+/** How a device is attached. */
+export function describeDevice ({ socket }: DeviceRequest): string {
+  return `Attach it to a virtual machine with QEMU 10.1 or later:\n\n${qemuCommand([socket])}\n\n` +
     'Add the disk or kernel of your guest to that line. Ctrl-C here stops the device.\n'
 }
 

@@ -1,6 +1,7 @@
 import { createCommandLine } from '@pcikit/cli'
 import type { RunRequest } from '@pcikit/cli'
 import { contribute, definePlugin, DEVICE, PLUGIN_API_VERSION } from '@pcikit/core'
+import type { DeviceContribution } from '@pcikit/core'
 import { describe, expect, it } from 'vitest'
 import { explainExit } from '../src/exit-code.js'
 import { showDevices } from '../src/show-devices.js'
@@ -32,6 +33,7 @@ async function call (...words: string[]): Promise<Outcome> {
   let complaint = ''
   const program = createCommandLine([plugin], {
     run: async request => void requests.push(request),
+    develop: async () => undefined,
     print: text => void (printed += text)
   })
   const output = {
@@ -120,6 +122,36 @@ describe('pcikit run', () => {
       '--backend <SPEC> what it stores on (can be given several times; required)'
     )
     expect(explainExit(error)).toEqual({ code: 0 })
+  })
+})
+
+describe('pcikit dev', () => {
+  it('takes the options of the device that is developed, and hands on its builds', async () => {
+    const taken: unknown[] = []
+    const [device] = plugin.contributes.map(({ value }) => value as DeviceContribution)
+    const builds = { plugin, follow: () => undefined }
+    const actions = {
+      run: async () => undefined,
+      print: () => undefined,
+      develop: async (...given: unknown[]) => void taken.push(...given)
+    }
+    const words = ['dev', './disk', '--socket', 'a.sock', '--backend', 'memory:1MiB', '--queues', '3']
+    await createCommandLine([plugin], actions, { device: device!, builds }).parseAsync(words, { from: 'user' })
+    const options = { backends: ['memory:1MiB'], queues: 3 }
+    expect(taken).toEqual([
+      {
+        device: { type: 'disk', socket: 'a.sock', socketMode: 0o600, options },
+        logger: { level: 'info', format: 'text' },
+        records: []
+      },
+      [plugin],
+      builds
+    ])
+  })
+
+  it('says what comes first', async () => {
+    const { error } = await call('dev', '--socket', 'a.sock', '.')
+    expect(explainExit(error)).toMatchObject({ code: 2, message: expect.stringContaining('right behind `dev`') })
   })
 })
 

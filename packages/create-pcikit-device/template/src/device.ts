@@ -2,6 +2,7 @@ import { DmaAccess, DmaFault } from '@pcikit/core'
 import type {
   BusMasterSwitch,
   Device,
+  DeviceState,
   DmaLease,
   DmaSpace,
   Interrupts,
@@ -12,6 +13,7 @@ import type {
 } from '@pcikit/core'
 import { createPciFunction, msixBar, pciExpress, powerManagement, words } from '@pcikit/pci'
 import { RegisterBank } from '@pcikit/wire'
+import type { RegisterValues } from '@pcikit/wire'
 import type { Options } from './options.js'
 import { Control, registers, Status } from './registers.js'
 
@@ -35,6 +37,8 @@ export class YourDevice implements Device {
   readonly #bank = new RegisterBank(registers)
   /** One is enough: there is one buffer at a time. It holds nothing while it is closed. */
   readonly #lease: DmaLease
+  /** The end of what began last. */
+  #work: Promise<void> = Promise.resolve()
   /** How often the device was reset: work from before does not end in the registers of after. */
   #resets = 0
 
@@ -61,6 +65,17 @@ export class YourDevice implements Device {
     await this.#services.dma.drain()
   }
 
+  /** What `pcikit dev` hands to new code of this device, once nothing is under way. Yours may keep more. */
+  async save (): Promise<DeviceState> {
+    await this.#work
+    return { registers: this.#bank.save() }
+  }
+
+  restore ({ registers }: DeviceState): void {
+    this.#bank.restore(registers as RegisterValues)
+    this.#bank.set('LENGTH_MAX', this.#options.lengthMax)
+  }
+
   /** Everything as at power-on. The function waits for what is under way, or cuts it off, before it goes on. */
   #reset (): void {
     this.#resets += 1
@@ -73,7 +88,7 @@ export class YourDevice implements Device {
     if (!Control.START.isSet(value)) return
     const length = this.#bank.get('LENGTH')
     if (this.#lease.isOpen || length === 0 || length > this.#options.lengthMax) this.#finish(Status.FAILED.mask)
-    else void this.#run(length)
+    else this.#work = this.#run(length)
   }
 
   async #run (length: number): Promise<void> {

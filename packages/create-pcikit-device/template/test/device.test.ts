@@ -59,6 +59,18 @@ describe('YourDevice', () => {
     expect(machine.memory[0]).toBe(0)
   })
 
+  it('goes on where other code of it was, once that is done', async () => {
+    await machine.driver.start({ iova, length: 4, key: 0xff })
+    const state = structuredClone(await machine.device.save())
+    const next = new FakeMachine({ lengthMax: 4096 })
+    next.device.restore(state)
+    expect(await next.driver.read('status')).toBe(Driver.DONE)
+    expect(await next.driver.read('key')).toBe(0xff)
+    expect(await next.driver.read('lengthMax')).toBe(4096)
+    await next.device.close()
+    await next.dma.close()
+  })
+
   it('forgets in a reset what was under way', async () => {
     await machine.driver.start({ iova, length: 1, key: 1 })
     await machine.device.function.reset()
