@@ -78,11 +78,8 @@ export function createCommandLine (
   return program
 }
 
-/** Adds what can be said of a device to a command. Returns what makes a request of what was given. */
-function addDeviceOptions (
-  command: Command,
-  { name: type, options }: DeviceContribution
-): (given: Record<string, unknown>) => DeviceRequest {
+/** Adds what can be said of every device to a command. */
+function addServingOptions (command: Command): void {
   command
     .requiredOption('--socket <path>', 'the UNIX socket to serve on')
     .addOption(
@@ -94,6 +91,14 @@ function addDeviceOptions (
         .argParser(parseNumber)
     )
   addProcessOptions(command)
+}
+
+/** Adds what can be said of a device to a command. Returns what makes a request of what was given. */
+function addDeviceOptions (
+  command: Command,
+  { name: type, options }: DeviceContribution
+): (given: Record<string, unknown>) => DeviceRequest {
+  addServingOptions(command)
   const own = describeOptions(options).map(option => ({ option, made: toCommanderOption(option) }))
   for (const { made } of own) command.addOption(made)
   return given => {
@@ -123,6 +128,7 @@ function addDev (
     .description('serve a device, and swap its code under the guest whenever its source changes')
     .addOption(new Option('--type <name>', 'the device type, where the plugin has several'))
   if (development === undefined) {
+    addServingOptions(command)
     command.allowUnknownOption().allowExcessArguments().action(() => {
       throw new PcikitError(
         'PCIKIT_OPTION_INVALID',

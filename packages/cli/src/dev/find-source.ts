@@ -20,7 +20,7 @@ interface Manifest {
 /** Conditions of `exports` that mean a source. */
 const SOURCE_CONDITIONS = ['source', 'development']
 /** Conditions of `exports` that mean what was built. */
-const BUILT_CONDITIONS = ['node', 'import', 'module-sync', 'default']
+const BUILT_CONDITIONS: readonly string[] = 'node import module-sync default'.split(' ')
 
 /**
  * Finds the source of a plugin: by the path of a module, by the folder of its package, or by the name of a package that

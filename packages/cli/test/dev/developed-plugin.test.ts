@@ -41,10 +41,8 @@ describe('what is to be developed', () => {
   })
 
   it('stands in the place of plugins of its name, and of those with the same device', () => {
-    const [other, named, same, developed] = [
-      ...[plugin('other', 'other'), plugin('mine', 'old'), plugin('built-in', 'nvme')],
-      plugin('mine', 'nvme')
-    ]
-    expect(replacePlugin([other, named, same], developed)).toEqual([other, developed])
+    const [other, developed] = [plugin('other', 'other'), plugin('mine', 'nvme')]
+    const replaced = [plugin('mine', 'old'), plugin('built-in', 'nvme')]
+    expect(replacePlugin([other, ...replaced], developed)).toEqual([other, developed])
   })
 })
