@@ -21,7 +21,7 @@ const RETRY_MS = 1000
 
 interface Waiting {
   readonly socket: StreamSocket
-  readonly timer: NodeJS.Timeout
+  timer: NodeJS.Timeout | undefined
 }
 
 /** Lets clients in one after the other. One that comes while another is served is told that the device is busy. */
@@ -69,9 +69,21 @@ export class Reception {
       this.#serve(socket)
       return
     }
-    const waiting: Waiting = { socket, timer: setTimeout(() => this.#giveUp(waiting), GRACE_MS) }
+    const waiting: Waiting = { socket, timer: undefined }
     this.#waiting.push(waiting)
     if (this.#waiting.length > WAITING_MAX) this.#giveUp(waiting)
+    else this.#beginGrace(waiting)
+  }
+
+  /** A process that was held up sees its timers first, and what happened on its sockets only then. */
+  #beginGrace (waiting: Waiting): void {
+    waiting.timer = setTimeout(() => void setImmediate(() => this.#endGrace(waiting)), GRACE_MS)
+  }
+
+  #endGrace (waiting: Waiting): void {
+    if (!this.#waiting.includes(waiting)) return
+    if (this.#session?.isEnding === true) this.#beginGrace(waiting)
+    else this.#giveUp(waiting)
   }
 
   #tryAccept (): StreamSocket | undefined {

@@ -58,6 +58,11 @@ export class Session implements MessageSink {
     return this.#context !== undefined
   }
 
+  /** The connection is over, and what it leaves is being cleared away. */
+  get isEnding (): boolean {
+    return this.#ended !== undefined
+  }
+
   /** Ends the connection. Resolves when nothing of the client is left. */
   end (reason: string): Promise<void> {
     this.#ended ??= this.#end(reason)
