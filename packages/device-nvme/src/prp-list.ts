@@ -51,11 +51,12 @@ export class PrpList {
   }
 
   /**
-   * Adds what the chunk describes to the lease. SUCCESS: everything is described. Undefined: there is another chunk.
-   * Anything else ends the walk.
+   * Adds what the chunk describes to the lease, pages that lie one after the other as one. SUCCESS: everything is
+   * described. Undefined: there is another chunk. Anything else ends the walk.
    */
   consume (): Status | undefined {
-    const lease = this.#lease!
+    let start = 0
+    let byteLength = 0
     // From here on addresses need not be exact: one above 2^53 must not look like the end of a page again and again.
     const offset = offsetInPage(this.#iova, this.#pageBytes)
     for (let index = 0; index < this.#count; index++) {
@@ -66,15 +67,26 @@ export class PrpList {
       const isLastInPage = offset + (index + 1) * ENTRY_BYTES === this.#pageBytes
       if (isLastInPage && this.#remaining > this.#pageBytes) {
         this.#iova = entry
-        return undefined
+        return this.#append(start, byteLength) ? undefined : Status.DATA_TRANSFER_ERROR
       }
       const length = Math.min(this.#remaining, this.#pageBytes)
-      if (lease.append(entry, length) !== DmaFault.NONE) return Status.DATA_TRANSFER_ERROR
       this.#remaining -= length
+      if (entry === start + byteLength) {
+        byteLength += length
+        continue
+      }
+      if (!this.#append(start, byteLength)) return Status.DATA_TRANSFER_ERROR
+      start = entry
+      byteLength = length
     }
+    if (!this.#append(start, byteLength)) return Status.DATA_TRANSFER_ERROR
     if (this.#remaining === 0) return Status.SUCCESS
     this.#iova += this.#count * ENTRY_BYTES
     return undefined
+  }
+
+  #append (iova: number, byteLength: number): boolean {
+    return byteLength === 0 || this.#lease!.append(iova, byteLength) === DmaFault.NONE
   }
 }
 

@@ -93,6 +93,23 @@ describe.each([['mapped', true], ['reached by message', false]])('PRPs in memory
     expectData([[DATA, PAGE], [list[0]!, PAGE], [list[1]!, PAGE]])
   })
 
+  it('takes pages one after the other, alone and in runs, also over the end of a list', async () => {
+    const at = (...numbers: readonly number[]): number[] => numbers.map(number => 0x20_0000 + number * PAGE)
+    const [first, second] = [at(1, 2, 3, 9, 8, 10), at(11, 12, 20, 4)]
+    putList(LIST + 0x1000 - (first.length + 1) * 8, [...first, LIST + 0x1000])
+    putList(LIST + 0x1000, second)
+    const prp2 = LIST + 0x1000 - (first.length + 1) * 8
+    expect((await read(11 * PAGE - 512, { prp1: 0x20_0000, prp2 })).status).toBe(Status.SUCCESS)
+    const list = [0x20_0000, ...first, ...second]
+    expectData(list.map((iova, index) => [iova, index === 10 ? PAGE - 512 : PAGE] as const))
+  })
+
+  it('fails with a data transfer error where a run of pages goes on without memory behind it', async () => {
+    putList(LIST, [harness.bytes.length - PAGE, harness.bytes.length, harness.bytes.length + PAGE])
+    expect((await read(4 * PAGE, { prp1: DATA, prp2: LIST })).status).toBe(Status.DATA_TRANSFER_ERROR)
+    expect(harness.dma.openLeases).toBe(0)
+  })
+
   it('fails with a data transfer error when a list leads nowhere', async () => {
     putList(LIST + 0xff8, [0x7000_0000])
     expect((await read(4 * PAGE, { prp1: DATA, prp2: LIST + 0xff8 })).status).toBe(Status.DATA_TRANSFER_ERROR)
