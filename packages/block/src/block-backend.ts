@@ -35,6 +35,8 @@ export interface BlockBackend extends AsyncDisposable {
   readonly supportsWriteZeroes: boolean
   /** Whether completed writes can be lost with the power or the host until `flush` was answered. */
   readonly hasVolatileCache: boolean
+  /** Whether what was written is gone once the back end is closed. False where not given. */
+  readonly isTransient?: boolean
 
   /** Fills `target` with the blocks from `lba` on. Blocks that were never written read as zeroes. */
   read(lba: number, target: BlockBuffers): void | Promise<void>

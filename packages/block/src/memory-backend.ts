@@ -17,6 +17,7 @@ export class MemoryBackend implements BlockBackend {
   readonly supportsDiscard = true
   readonly supportsWriteZeroes = true
   readonly hasVolatileCache = false
+  readonly isTransient = true
   readonly #guard: BlockGuard
   readonly #memory: SparseMemory
   readonly #inFlight: InFlight

@@ -8,6 +8,14 @@ export const ASYNC_EVENT_REQUESTS = 4
 /** Distinct events kept while no request waits for them. */
 const PENDING_EVENTS_MAX = 16
 
+/** What the host waits for, and what it does not know yet. */
+export interface AsyncEventsState {
+  /** Command identifiers of the requests that wait. */
+  readonly requests: readonly number[]
+  readonly pending: readonly number[]
+  readonly masked: readonly number[]
+}
+
 /**
  * Tells the host what happened, through the requests that it left for the purpose. After an event of one type the type
  * is masked until the host has read the log page that goes with it. [NVMe-Base] "Asynchronous Event Request command".
@@ -66,6 +74,17 @@ export class AsyncEvents {
     const [command] = this.#parked.splice(index, 1)
     this.#complete(command!, Status.ABORT_REQUESTED)
     return true
+  }
+
+  save (): AsyncEventsState {
+    return { requests: this.#parked.map(({ cid }) => cid), pending: [...this.#pending], masked: [...this.#masked] }
+  }
+
+  /** Goes on where others were; `park` makes a command of a request that waits. */
+  restore ({ requests, pending, masked }: AsyncEventsState, park: (cid: number) => Command): void {
+    this.#parked.push(...requests.map(park))
+    this.#pending.push(...pending)
+    for (const type of masked) this.#masked.add(type)
   }
 
   /** Forgets everything; hands back the requests that were parked, which end without a completion. */

@@ -38,6 +38,16 @@ export class ChangedNamespaces {
     this.#nsids.clear()
   }
 
+  /** Their identifiers. */
+  save (): readonly number[] {
+    return [...this.#nsids]
+  }
+
+  /** The host was told already. */
+  restore (nsids: readonly number[]): void {
+    for (const nsid of nsids) this.#nsids.add(nsid)
+  }
+
   /** In the order of the identifiers. The rest is zero. */
   toLogPage (): Uint8Array {
     const page = new DataView(new ArrayBuffer(LOG_PAGE_BYTES))

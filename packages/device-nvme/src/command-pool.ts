@@ -41,6 +41,16 @@ export class CommandPool {
     return command
   }
 
+  /** A record of a command that was fetched by other code, and waits for something to happen. */
+  park (queue: SubmissionQueue, cid: number): Command {
+    const command = this.take(queue)
+    command.cid = cid
+    command.isActive = true
+    command.isParked = true
+    queue.inFlight++
+    return command
+  }
+
   release (command: Command): void {
     assert(command.queue !== undefined && !command.isActive, 'a command record is released once, after its end')
     command.queue = undefined

@@ -61,6 +61,8 @@ export interface ControllerEvents {
 
 /** The parts of a controller that its state machine deals with. */
 export interface ControllerParts {
+  /** Guest memory as queues are reached. */
+  readonly memory: DmaSpace
   /** Guest memory as the data of commands is transferred: as the fault policy has it. */
   readonly data: DmaSpace
   readonly prps: PrpMapper
@@ -150,7 +152,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
   })
   const doorbells = new Doorbells({ queues, scheduler, interrupts, moderation, events: asyncEvents })
   const machine = { queues, scheduler, processor, late, interrupts, moderation, events: asyncEvents, doorbells, shadow }
-  return { data, prps, pool, ...machine, admin, io, health, faults }
+  return { memory: dma, data, prps, pool, ...machine, admin, io, health, faults }
 }
 
 function assembleShadow (

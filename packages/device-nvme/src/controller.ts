@@ -3,6 +3,8 @@ import type { AssertionError, Subscription } from '@pcikit/core'
 import { RegisterBank } from '@pcikit/wire'
 import { assembleController } from './controller-parts.js'
 import type { ControllerParts, ControllerSurroundings } from './controller-parts.js'
+import { restoreParts, stateOf } from './controller-state.js'
+import type { ControllerState } from './controller-state.js'
 import type { DoorbellPage } from './doorbell-page.js'
 import { DoorbellPoller } from './doorbell-poller.js'
 import { CompletionQueue } from './queues/completion-queue.js'
@@ -45,6 +47,8 @@ export class NvmeController {
   /** Counts what ends everything under way: whoever waited for something compares. */
   #generation = 0
   #isStopping = false
+  /** The end of the last reset, or of the last time that it was disabled. */
+  #stopped: Promise<void> = Promise.resolve()
 
   /** With a page doorbells are polled there, else they are messages. */
   constructor (surroundings: ControllerSurroundings, page?: DoorbellPage) {
@@ -100,13 +104,30 @@ export class NvmeController {
   }
 
   /** Puts everything in the state of power-on. Resolves when no DMA can follow. */
-  async reset (): Promise<void> {
-    this.#stop()
-    this.#registers.reset()
-    const generation = this.#generation
-    await this.#drain()
-    if (generation === this.#generation) this.#isStopping = false
-    this.#enableIfWanted()
+  reset (): Promise<void> {
+    this.#stopped = this.#reset()
+    return this.#stopped
+  }
+
+  /** Tells where it is, for other code. From now on no command is fetched and no completion told. */
+  async save (): Promise<ControllerState> {
+    await this.#stopped
+    const { scheduler, processor, queues } = this.#parts
+    this.#poller?.stop()
+    scheduler.halt()
+    await processor.whenIdle()
+    while (queues.completionQueues.some(queue => queue.isSending)) await new Promise(resolve => setImmediate(resolve))
+    return stateOf(this.#registers.save(), this.#parts)
+  }
+
+  /** Goes on where another one was, when it was not used yet. */
+  restore (state: ControllerState): void {
+    this.#registers.restore(state.registers)
+    this.#parts.prps.pageBytes = 2 ** (PAGE_SHIFT_MIN + Cc.MPS.get(this.#registers.get('CC')))
+    restoreParts(this.#parts, state)
+    const csts = this.#registers.get('CSTS')
+    if (Csts.CFS.isSet(csts)) this.#parts.scheduler.halt()
+    if (Csts.SHST.get(csts) === ShutdownStatus.OCCURRING) void this.#shutDown()
   }
 
   /** The back end of a namespace has another size. Commands under way were checked against the one they began with. */
@@ -141,6 +162,16 @@ export class NvmeController {
       this.#surroundings.logger.error({}, 'a back end does not end its flush; what was written last may be lost')
     }
     faults?.close()
+  }
+
+  async #reset (): Promise<void> {
+    this.#stop()
+    this.#page?.clear()
+    this.#registers.reset()
+    const generation = this.#generation
+    await this.#drain()
+    if (generation === this.#generation) this.#isStopping = false
+    this.#enableIfWanted()
   }
 
   #memoryCame (): void {
@@ -203,8 +234,9 @@ export class NvmeController {
   /** CC.EN from 1 to 0. */
   #disable (): void {
     this.#stop()
+    this.#page?.clear()
     const generation = this.#generation
-    void this.#drain().then(() => {
+    this.#stopped = this.#drain().then(() => {
       if (generation !== this.#generation) return
       this.#isStopping = false
       const kept = keptByControllerReset.map(name => [name, this.#registers.get(name)] as const)
@@ -221,7 +253,7 @@ export class NvmeController {
     processor.abandon()
   }
 
-  /** Ends everything: no queue is served and no completion told any more. */
+  /** Ends everything: no queue is served and no completion told any more. What the host has rung meanwhile stays. */
   #stop (): void {
     const { queues, scheduler, processor, interrupts, moderation, events, admin, late, shadow } = this.#parts
     this.#generation++
@@ -236,7 +268,6 @@ export class NvmeController {
     admin.reset()
     interrupts.reset()
     moderation.reset()
-    this.#page?.clear()
   }
 
   /**

@@ -46,6 +46,13 @@ export interface FeatureTargets {
   readonly vectorCount: number
 }
 
+/** What the host has set. */
+export interface FeaturesState {
+  readonly values: readonly (readonly [fid: number, value: number])[]
+  readonly thresholds: readonly number[]
+  readonly coalescingDisabled: readonly number[]
+}
+
 /** [NVMe-Base] "Temperature Threshold": which of the two thresholds. */
 const Threshold = Object.freeze({ OVER: 0, UNDER: 1 } as const)
 /** [NVMe-Base] "Temperature Threshold": sensors. The controller has the composite temperature alone. */
@@ -106,6 +113,22 @@ export class Features {
     if (fid === Feature.KEEP_ALIVE_TIMER) this.#targets.keepAlive.start(cdw11)
     if (fid === Feature.ASYNC_EVENT_CONFIGURATION) this.#checkTemperature()
     return Status.SUCCESS
+  }
+
+  save (): FeaturesState {
+    return {
+      values: [...this.#values],
+      thresholds: [...this.#thresholds],
+      coalescingDisabled: [...this.#coalescingDisabled]
+    }
+  }
+
+  /** Sets what was set elsewhere. Nothing is told of it again. */
+  restore ({ values, thresholds, coalescingDisabled }: FeaturesState): void {
+    for (const [fid, value] of values) if (rules[fid] !== undefined) this.#values.set(fid, value)
+    this.#thresholds.splice(0, thresholds.length, ...thresholds)
+    for (const vector of coalescingDisabled) this.#coalescingDisabled.add(vector)
+    this.#targets.keepAlive.start(this.get(Feature.KEEP_ALIVE_TIMER))
   }
 
   /** Gives every feature its default. [NVMe-Base] "Controller Level Reset". */

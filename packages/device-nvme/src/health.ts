@@ -18,12 +18,21 @@ const READ_BYTES = 1
 const WRITE_COMMANDS = 2
 const WRITTEN_BYTES = 3
 
+/** What was counted. */
+export interface HealthState {
+  readonly counts: readonly number[]
+  readonly unsafeShutdowns: number
+  readonly mediaErrors: number
+  readonly isTemperatureWarning: boolean
+  readonly startedMs: number
+}
+
 /** Counts what the SMART / Health Information log tells. The counters live as long as the device. */
 export class Health {
   unsafeShutdowns = 0
   mediaErrors = 0
   isTemperatureWarning = false
-  readonly #startedMs = Date.now()
+  #startedMs = Date.now()
   // In an array, as a property that outgrows small integers is a new object for each value.
   readonly #counts = new Float64Array(4)
 
@@ -36,6 +45,19 @@ export class Health {
   countWrite (byteLength: number): void {
     this.#counts[WRITE_COMMANDS]!++
     this.#counts[WRITTEN_BYTES]! += byteLength
+  }
+
+  save (): HealthState {
+    const { unsafeShutdowns, mediaErrors, isTemperatureWarning } = this
+    return { counts: [...this.#counts], unsafeShutdowns, mediaErrors, isTemperatureWarning, startedMs: this.#startedMs }
+  }
+
+  restore (state: HealthState): void {
+    this.#counts.set(state.counts.slice(0, this.#counts.length))
+    this.unsafeShutdowns = state.unsafeShutdowns
+    this.mediaErrors = state.mediaErrors
+    this.isTemperatureWarning = state.isTemperatureWarning
+    this.#startedMs = state.startedMs
   }
 
   /** The log page. */

@@ -5,6 +5,7 @@ import type {
   BusMasterSwitch,
   Device,
   DeviceIdentity,
+  DeviceState,
   DmaSpace,
   Extensions,
   Logger,
@@ -16,6 +17,7 @@ import type {
 import { createPciFunction, deviceSerialNumber, msixBar, pciExpress, powerManagement, words } from '@pcikit/pci'
 import type { DescribedPciFunction, PciDescription } from '@pcikit/pci'
 import { CLOSE_STEP_MS, NvmeController } from './controller.js'
+import { isControllerState } from './controller-state.js'
 import { DOORBELL_FILE_BYTES, DOORBELL_PAGE_BYTES, DoorbellPage } from './doorbell-page.js'
 import { Namespace, Namespaces } from './namespace.js'
 import { msiVectorCount, msixVectorCount } from './options.js'
@@ -46,7 +48,7 @@ export interface NvmeDeviceServices {
 export class NvmeDevice implements Device {
   readonly #options: NvmeOptions
   readonly #services: NvmeDeviceServices
-  readonly #serial: string
+  #serial: string
   readonly #page: DoorbellPage | undefined
   readonly #function: DescribedPciFunction
   readonly #backends: BlockBackend[] = []
@@ -74,32 +76,33 @@ export class NvmeDevice implements Device {
 
   /** Opens the back ends, one after the other, and the controller over them. */
   async start (): Promise<void> {
-    const { extensions, logger, dma } = this.#services
+    const { extensions, logger } = this.#services
     for (const spec of this.#options.backends) {
       const context = { blockSize: this.#options.blockSize, logger }
       this.#backends.push(await openBlockBackend(extensions, spec, context))
     }
-    const namespaces = this.#backends.map((backend, index) => {
-      const id = index + 1
-      return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
-    })
-    const { queues, queueEntries, faultPolicy, graceMs, shadowWatchUs, pollSocketUs, pollIdleUs, pollBackOffMs } =
-      this.#options
-    const vectors = msixVectorCount(this.#options) || msiVectorCount(this.#options)
-    this.#controller = new NvmeController({
-      dma,
-      logger,
-      faultPolicy,
-      graceMs,
-      shadowWatchMs: shadowWatchUs / 1000,
-      interrupts: this.#function.deviceInterrupts,
-      poller: { turnMs: pollSocketUs / 1000, idleMs: pollIdleUs / 1000, backOffMs: pollBackOffMs },
-      moderatesInterrupts: this.#options.interruptModeration === 'adaptive',
-      namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
-      limits: { queues, entries: queueEntries, vectors },
-      identity: this.#identity()
-    }, this.#page)
-    this.#watchSizes(namespaces)
+    this.#controller = this.#createController()
+    this.#watchSizes()
+  }
+
+  async save (): Promise<DeviceState> {
+    if (this.#backends.some(({ isTransient }) => isTransient === true)) {
+      throw new Error('what is in a memory back end goes with the code that opened it. Use a file')
+    }
+    return { serial: this.#serial, controller: await this.#controller?.save() }
+  }
+
+  /** The serial number goes along where nobody chose one: hosts know the controller and its namespaces by it. */
+  async restore ({ serial, controller }: DeviceState): Promise<void> {
+    if (typeof serial !== 'string' || !isControllerState(controller)) {
+      throw new Error('What was saved is not what this version of the NVMe controller saves.')
+    }
+    if (serial !== this.#serial) {
+      await this.#controller?.close()
+      this.#serial = serial
+      this.#controller = this.#createController()
+    }
+    this.#controller?.restore(controller)
   }
 
   clientGone (): void {
@@ -154,10 +157,34 @@ export class NvmeDevice implements Device {
     }
   }
 
-  #watchSizes (namespaces: readonly Namespace[]): void {
+  #createController (): NvmeController {
+    const { dma, logger } = this.#services
+    const namespaces = this.#backends.map((backend, index) => {
+      const id = index + 1
+      return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
+    })
+    const { queues, queueEntries, faultPolicy, graceMs, shadowWatchUs, pollSocketUs, pollIdleUs, pollBackOffMs } =
+      this.#options
+    const vectors = msixVectorCount(this.#options) || msiVectorCount(this.#options)
+    return new NvmeController({
+      dma,
+      logger,
+      faultPolicy,
+      graceMs,
+      shadowWatchMs: shadowWatchUs / 1000,
+      interrupts: this.#function.deviceInterrupts,
+      poller: { turnMs: pollSocketUs / 1000, idleMs: pollIdleUs / 1000, backOffMs: pollBackOffMs },
+      moderatesInterrupts: this.#options.interruptModeration === 'adaptive',
+      namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
+      limits: { queues, entries: queueEntries, vectors },
+      identity: this.#identity()
+    }, this.#page)
+  }
+
+  #watchSizes (): void {
     const { logger } = this.#services
-    for (const { id, backend } of namespaces) {
-      const onChange = (): void => this.#controller?.namespaceChanged(id)
+    for (const [index, backend] of this.#backends.entries()) {
+      const onChange = (): void => this.#controller?.namespaceChanged(index + 1)
       this.#sizes.push(watchSize(backend, { everyMs: this.#options.resizeCheckMs, logger, onChange }))
     }
   }

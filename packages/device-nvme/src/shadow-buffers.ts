@@ -23,6 +23,14 @@ export class ShadowBuffers {
     this.#events = dma.openWindow(eventsIova, entries * ENTRY_BYTES, DmaAccess.WRITE)
   }
 
+  get shadowIova (): number {
+    return this.#shadow.iova
+  }
+
+  get eventsIova (): number {
+    return this.#events.iova
+  }
+
   /** Reads an entry of the host's. False: see `fault`. */
   load (number: number): boolean {
     const window = this.#shadow

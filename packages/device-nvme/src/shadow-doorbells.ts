@@ -31,6 +31,12 @@ export interface ShadowSurroundings {
   onWatch(): void
 }
 
+/** Where the buffers are. */
+export interface ShadowState {
+  readonly shadowIova: number
+  readonly eventsIova: number
+}
+
 /**
  * Doorbells in the host's memory, so that a busy queue is not rung for. [NVMe-Base] "Doorbell Buffer Config command",
  * "Updating Controller Doorbell Properties using a Shadow Doorbell Buffer".
@@ -62,6 +68,20 @@ export class ShadowDoorbells implements DoorbellWatch {
     this.#buffers = new ShadowBuffers(dma, shadowIova, eventsIova, doorbellCount)
     for (const queue of queues.submissionQueues) this.#start(queue)
     for (const queue of queues.completionQueues) this.#start(queue)
+  }
+
+  save (): ShadowState | undefined {
+    if (this.#buffers === undefined) return undefined
+    const { shadowIova, eventsIova } = this.#buffers
+    return { shadowIova, eventsIova }
+  }
+
+  /** Goes on with the buffers of others. All queues are looked at when memory comes. */
+  restore (state: ShadowState | undefined): void {
+    if (state === undefined) return
+    const { dma, doorbellCount } = this.#surroundings
+    this.#buffers = new ShadowBuffers(dma, state.shadowIova, state.eventsIova, doorbellCount)
+    this.memoryCame()
   }
 
   /** The buffers are not used any more. */

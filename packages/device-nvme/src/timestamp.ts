@@ -30,6 +30,12 @@ export class Timestamp {
     return bytes
   }
 
+  /** The data structure of Get Features, and so with the origin that Set Features does not tell. */
+  restore (data: Uint8Array): void {
+    this.set(data)
+    this.#origin = data[ATTRIBUTES_AT]! >>> 1
+  }
+
   /** A Controller Level Reset sets it to zero. */
   reset (): void {
     this.#baseMs = 0

@@ -9,10 +9,17 @@ import type { QueueSet } from '../queues/queue-set.js'
 import { Status } from '../status.js'
 import type { Outcome } from '../status.js'
 import type { DoorbellBufferCommand } from './doorbell-buffer-command.js'
-import type { FeatureCommands } from './feature-commands.js'
+import type { FeatureCommands, FeatureCommandsState } from './feature-commands.js'
 import type { IdentifyCommands } from './identify-commands.js'
 import type { LogPageCommands } from './log-page-commands.js'
 import type { QueueCommands } from './queue-commands.js'
+
+/** What hosts set by admin commands. */
+export interface AdminState {
+  readonly features: FeatureCommandsState
+  readonly granted: readonly [submission: number, completion: number]
+  readonly changed: readonly number[]
+}
 
 /** The families of admin commands. */
 export interface AdminFamilies {
@@ -74,6 +81,17 @@ export class AdminCommands {
   /** What Identify says about a namespace is not what it was. */
   namespaceChanged (nsid: number): void {
     this.#families.changed.add(nsid)
+  }
+
+  save (): AdminState {
+    const { features, queueCommands, changed } = this.#families
+    return { features: features.save(), granted: queueCommands.save(), changed: changed.save() }
+  }
+
+  restore ({ features, granted, changed }: AdminState): void {
+    this.#families.features.restore(features)
+    this.#families.queueCommands.grant(...granted)
+    this.#families.changed.restore(changed)
   }
 
   /** Gives what hosts set its defaults. */

@@ -1,5 +1,5 @@
 import type { Command } from '../command.js'
-import type { Features } from '../features.js'
+import type { Features, FeaturesState } from '../features.js'
 import { FeaturesDword10 } from '../layouts/command.js'
 import {
   Feature,
@@ -22,6 +22,13 @@ const CAPABILITIES = FeatureCapabilities.CHANGEABLE.mask
 /** [NVMe-Base] "Number of Queues": "a value of FFFFh is not allowed", 0's based. */
 const TOO_MANY_QUEUES = 0xffff
 
+/** What hosts set, besides the number of queues. */
+export interface FeatureCommandsState {
+  readonly values: FeaturesState
+  readonly timestamp: Uint8Array
+  readonly hostBehavior: Uint8Array
+}
+
 /** Get Features and Set Features. [NVMe-Base] of the same titles. */
 export class FeatureCommands {
   readonly #features: Features
@@ -36,6 +43,20 @@ export class FeatureCommands {
     this.#namespaces = namespaces
     this.#queues = queues
     this.#transfer = transfer
+  }
+
+  save (): FeatureCommandsState {
+    return {
+      values: this.#features.save(),
+      timestamp: this.#timestamp.toBytes(),
+      hostBehavior: this.#hostBehavior.slice()
+    }
+  }
+
+  restore ({ values, timestamp, hostBehavior }: FeatureCommandsState): void {
+    this.#features.restore(values)
+    this.#timestamp.restore(timestamp)
+    this.#hostBehavior.set(hostBehavior)
   }
 
   get (command: Command): Outcome {

@@ -68,6 +68,11 @@ export class QueueCommands {
     this.#completionGranted = Math.min(completion, queues)
   }
 
+  /** How many queues may be created: submission, then completion queues. */
+  save (): readonly [submission: number, completion: number] {
+    return [this.#submissionGranted, this.#completionGranted]
+  }
+
   reset (): void {
     this.#submissionGranted = this.#completionGranted = this.#surroundings.limits.queues
   }

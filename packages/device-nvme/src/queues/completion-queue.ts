@@ -1,10 +1,11 @@
 import { assert, DmaAccess, DmaFault, InterruptPace } from '@pcikit/core'
 import type { DmaSpace, DmaWindow } from '@pcikit/core'
-import type { Command } from '../command.js'
 import { CompletionLayout, completionStatusWord } from '../layouts/completion.js'
 import { QueueDoorbell } from './queue-doorbell.js'
+import type { DoorbellState } from './queue-doorbell.js'
 import type { QueuePlace, SubmissionQueue } from './submission-queue.js'
 import { WaitingCompletions } from './waiting-completions.js'
+import type { Completion } from './waiting-completions.js'
 
 const ENTRY_BYTES = CompletionLayout.byteLength
 /** Completions sent at once where the client does not share the ring. */
@@ -15,6 +16,22 @@ export interface CompletionInterrupt {
   readonly vector: number
   /** IEN of Create I/O Completion Queue. */
   readonly isEnabled: boolean
+}
+
+/** A completion that waits to be told, and the submission queue that its command is from. */
+export interface CompletionState extends Omit<Completion, 'queue'> {
+  readonly queueId: number
+}
+
+/** Where a completion queue is while nothing of it is being told. */
+export interface CompletionQueueState extends QueuePlace {
+  readonly vector: number
+  readonly hasInterrupts: boolean
+  readonly head: number
+  readonly tail: number
+  readonly phase: number
+  readonly waiting: readonly CompletionState[]
+  readonly doorbell: DoorbellState
 }
 
 /**
@@ -127,8 +144,38 @@ export class CompletionQueue {
   }
 
   /** A command is done and waits to be told. It no longer counts as reserved, and its record is no longer needed. */
-  enqueue (command: Command): void {
+  enqueue (command: Completion): void {
     this.#waiting.push(command)
+  }
+
+  /** Entries are on their way by message. */
+  get isSending (): boolean {
+    return this.#isSending
+  }
+
+  save (): CompletionQueueState {
+    const { id, size, vector, hasInterrupts, head } = this
+    const waiting = Array.from({ length: this.#waiting.count }, (_, index) => ({
+      queueId: this.#waiting.queueAt(index).id,
+      cid: this.#waiting.cidAt(index),
+      statusField: this.#waiting.statusFieldAt(index),
+      result: this.#waiting.resultAt(index)
+    }))
+    const doorbell = this.doorbell.save()
+    const [tail, phase] = [this.#tail, this.#phase]
+    return { id, iova: this.#iova, size, vector, hasInterrupts, head, tail, phase, waiting, doorbell }
+  }
+
+  /** Goes on where another one was. Completions of queues that are not there any more are not told. */
+  restore (state: CompletionQueueState, queueOf: (id: number) => SubmissionQueue | undefined): void {
+    this.head = state.head
+    this.#tail = state.tail
+    this.#phase = state.phase
+    this.doorbell.restore(state.doorbell)
+    for (const { queueId, ...completion } of state.waiting) {
+      const queue = queueOf(queueId)
+      if (queue !== undefined) this.enqueue({ ...completion, queue })
+    }
   }
 
   /**

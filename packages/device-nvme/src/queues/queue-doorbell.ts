@@ -1,3 +1,9 @@
+/** What is kept of a doorbell while the code of its controller is exchanged. */
+export interface DoorbellState {
+  readonly value: number
+  readonly isShadowed: boolean
+}
+
 /** The doorbell of one queue, wherever the host rings it, and what is known of how it does. */
 export class QueueDoorbell {
   /** 2y is the tail of submission queue y, 2y + 1 the head of completion queue y. */
@@ -18,5 +24,14 @@ export class QueueDoorbell {
 
   constructor (number: number) {
     this.number = number
+  }
+
+  save (): DoorbellState {
+    return { value: this.value, isShadowed: this.isShadowed }
+  }
+
+  restore ({ value, isShadowed }: DoorbellState): void {
+    this.value = value
+    this.isShadowed = isShadowed
   }
 }

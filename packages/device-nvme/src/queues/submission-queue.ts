@@ -4,6 +4,7 @@ import type { Command } from '../command.js'
 import { CommandLayout } from '../layouts/command.js'
 import type { CompletionQueue } from './completion-queue.js'
 import { QueueDoorbell } from './queue-doorbell.js'
+import type { DoorbellState } from './queue-doorbell.js'
 
 /** Entries fetched at once where the client does not share the ring. */
 const MESSAGE_ENTRIES = 32
@@ -14,6 +15,14 @@ export interface QueuePlace {
   readonly iova: number
   /** Entries, of which one always stays empty. */
   readonly size: number
+}
+
+/** Where a submission queue is while nothing of it is being fetched. */
+export interface SubmissionQueueState extends QueuePlace {
+  readonly completionId: number
+  readonly head: number
+  readonly tail: number
+  readonly doorbell: DoorbellState
 }
 
 /**
@@ -78,6 +87,12 @@ export class SubmissionQueue {
   /** Where its doorbell is. */
   get place (): number {
     return this.tail
+  }
+
+  save (): SubmissionQueueState {
+    const { id, size, head, tail } = this
+    const { id: completionId } = this.completionQueue
+    return { id, iova: this.#iova, size, completionId, head, tail, doorbell: this.doorbell.save() }
   }
 
   /** Whether there is an entry that can be fetched, apart from room for its completion. */

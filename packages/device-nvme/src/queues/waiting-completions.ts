@@ -1,10 +1,19 @@
 import { assert } from '@pcikit/core'
-import type { Command } from '../command.js'
 import type { SubmissionQueue } from './submission-queue.js'
 
 const CAPACITY_MIN = 32
 /** Dwords of an entry: the result, then the command identifier with the status field above it. */
 const ENTRY_DWORDS = 2
+
+/** What is told of a command, and the queue that it is from. */
+export interface Completion {
+  readonly cid: number
+  /** Status Field, without the phase tag. */
+  readonly statusField: number
+  /** Dword 0. */
+  readonly result: number
+  readonly queue: SubmissionQueue | undefined
+}
 
 /**
  * Completions that wait to be told, oldest first, with what is known of them at the end of their command. The record of
@@ -22,7 +31,7 @@ export class WaitingCompletions {
     return this.#count
   }
 
-  push (command: Command): void {
+  push (command: Completion): void {
     if (this.#count > this.#mask) this.#grow()
     const slot = (this.#first + this.#count) & this.#mask
     this.#dwords[slot * ENTRY_DWORDS] = command.result
