@@ -125,7 +125,7 @@ export class Contestants implements AsyncDisposable {
   }
 
   #blockdev (name: string): string {
-    if (this.#storage === 'null') return `driver=null-co,size=${DISK_MIB}M,read-zeroes=on,node-name=${name}`
+    if (this.#storage === 'null') return `driver=null-co,size=${DISK_MIB * MIB},read-zeroes=on,node-name=${name}`
     return `driver=file,filename=${this.#disk(name)},node-name=${name}`
   }
 
