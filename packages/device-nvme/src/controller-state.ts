@@ -26,10 +26,12 @@ export interface ControllerState {
   readonly health: HealthState
 }
 
-/** Where everything but the registers is. Nothing may be under way. */
-export function saveParts (parts: ControllerParts): Omit<ControllerState, 'format' | 'registers'> {
+/** Where a controller is. Nothing may be under way. */
+export function stateOf (registers: RegisterValues, parts: ControllerParts): ControllerState {
   const { queues, interrupts, shadow, events, admin, health } = parts
   return {
+    format: FORMAT,
+    registers,
     interruptMask: interrupts.mask,
     completionQueues: queues.completionQueues.map(queue => queue.save()),
     submissionQueues: queues.submissionQueues.map(queue => queue.save()),
@@ -38,11 +40,6 @@ export function saveParts (parts: ControllerParts): Omit<ControllerState, 'forma
     admin: admin.save(),
     health: health.save()
   }
-}
-
-/** Completes what {@link saveParts} tells. */
-export function stateOf (registers: RegisterValues, parts: ControllerParts): ControllerState {
-  return { format: FORMAT, registers, ...saveParts(parts) }
 }
 
 /** Whether this code can go on from a state. */
