@@ -25,6 +25,7 @@ import type { Namespaces } from './namespace.js'
 import { PrpMapper } from './prp.js'
 import type { CompletionQueue } from './queues/completion-queue.js'
 import { QueueScheduler } from './queues/queue-scheduler.js'
+import type { Media } from './queues/queue-scheduler.js'
 import { QueueSet } from './queues/queue-set.js'
 import { ShadowDoorbells } from './shadow-doorbells.js'
 import type { ShadowSurroundings } from './shadow-doorbells.js'
@@ -135,7 +136,8 @@ export function assembleController (surroundings: ControllerSurroundings, events
     },
     stalls,
     watch: shadow,
-    held: moderation
+    held: moderation,
+    media: watchMedia(namespaces, () => processor.busy > 0)
   })
   const processor: CommandProcessor = new CommandProcessor({
     pool,
@@ -153,6 +155,10 @@ export function assembleController (surroundings: ControllerSurroundings, events
   const doorbells = new Doorbells({ queues, scheduler, interrupts, moderation, events: asyncEvents })
   const machine = { queues, scheduler, processor, late, interrupts, moderation, events: asyncEvents, doorbells, shadow }
   return { memory: dma, data, prps, pool, ...machine, admin, io, health, faults }
+}
+
+function watchMedia (namespaces: Namespaces, isBusy: () => boolean): Media {
+  return { poll: () => isBusy() && namespaces.poll(), isWaiting: isBusy }
 }
 
 function assembleShadow (

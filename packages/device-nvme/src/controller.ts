@@ -58,11 +58,10 @@ export class NvmeController {
       onFatal: (why, error) => this.#fail(why, error),
       onDoorbellReset: (id, kind) => this.#page?.store(kind === 'submission' ? id * 2 : id * 2 + 1, 0)
     })
-    const { queues, doorbells, shadow, scheduler, interrupts, processor } = this.#parts
-    const pollMedia = (): boolean => processor.busy > 0 && surroundings.namespaces.poll()
+    const { queues, doorbells, shadow, scheduler, interrupts } = this.#parts
     this.#poller = page === undefined ?
       undefined :
-      new DoorbellPoller(page, { queues, doorbells, scheduler, pollMedia }, surroundings.poller)
+      new DoorbellPoller(page, { queues, doorbells, scheduler }, surroundings.poller)
     this.#registers = new RegisterBank(controllerProperties(surroundings.limits.entries))
     this.#registers.onWrite('CC', (value, previous) => this.#configure(value, previous))
     this.#registers.onWrite('INTMS', value => {

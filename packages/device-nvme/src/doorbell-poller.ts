@@ -17,8 +17,6 @@ export interface PollerParts {
   readonly queues: QueueSet
   readonly doorbells: Doorbells
   readonly scheduler: QueueScheduler
-  /** Looks at the back ends. True: what they answered is taken when the turn has ended. */
-  pollMedia(): boolean
 }
 
 /**
@@ -44,7 +42,7 @@ export class DoorbellPoller {
         this.#scan()
         return scheduler.run() > 0
       },
-      poll: () => parts.pollMedia(),
+      poll: () => scheduler.poll(),
       end: () => {
         scheduler.isDriven = false
       }

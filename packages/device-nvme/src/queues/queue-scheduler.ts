@@ -1,5 +1,5 @@
-import { DmaFault, WorkList } from '@pcikit/core'
-import type { StallWatch } from '@pcikit/core'
+import { DmaFault, TurnLoop, WorkList } from '@pcikit/core'
+import type { StallWatch, TurnTargets } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import type { CompletionQueue } from './completion-queue.js'
@@ -20,6 +20,9 @@ export interface HeldInterrupts {
   look(): void
 }
 
+/** What the back ends have. */
+export type Media = Pick<TurnTargets, 'poll' | 'isWaiting'>
+
 /** What the scheduler hands over to. */
 export interface SchedulerPorts {
   /** Executes a command. Must not throw. */
@@ -31,6 +34,7 @@ export interface SchedulerPorts {
   readonly watch: DoorbellWatch
   /** Interrupts that wait for a moment. */
   readonly held: HeldInterrupts
+  readonly media: Media
 }
 
 /**
@@ -47,7 +51,7 @@ export class QueueScheduler {
   readonly #noticeable = new WorkList<CompletionQueue>()
   readonly #stalledSubmission: SubmissionQueue[] = []
   readonly #stalledCompletion: CompletionQueue[] = []
-  #immediate: NodeJS.Immediate | undefined = undefined
+  readonly #turns: TurnLoop
   /** How often memory came. An answer to what was asked before that says nothing about now. */
   #arrivals = 0
   #isInTurn = false
@@ -55,10 +59,6 @@ export class QueueScheduler {
   #isSuspended = false
   /** Somebody calls `run` in a loop, so no turn has to be scheduled. */
   #isDriven = false
-  readonly #turn = (): void => {
-    this.#immediate = undefined
-    this.run()
-  }
   readonly #publishedLater = (queue: CompletionQueue, count: number): void => {
     if (queue.arrivals !== this.#arrivals) queue.fault = DmaFault.NONE
     this.#published(queue, count)
@@ -69,12 +69,18 @@ export class QueueScheduler {
   constructor (pool: CommandPool, ports: SchedulerPorts) {
     this.#pool = pool
     this.#ports = ports
+    this.#turns = new TurnLoop({ run: () => this.run() > 0, ...ports.media })
   }
 
   /** Set while somebody calls {@link run} in a loop: no turn has to be scheduled then. */
   set isDriven (value: boolean) {
     this.#isDriven = value
     if (!value && this.#hasWork) this.#schedule()
+  }
+
+  /** See {@link Media}. */
+  poll (): boolean {
+    return this.#ports.media.poll()
   }
 
   /** There are doorbells to look at. */
@@ -157,8 +163,7 @@ export class QueueScheduler {
     this.#isHalted = false
     this.#isSuspended = false
     this.#ports.stalls.end()
-    if (this.#immediate !== undefined) clearImmediate(this.#immediate)
-    this.#immediate = undefined
+    this.#turns.cancel()
   }
 
   /** One turn. Returns how many commands it took. */
@@ -324,9 +329,8 @@ export class QueueScheduler {
   }
 
   #schedule (): void {
-    if (this.#immediate !== undefined || this.#isInTurn || this.#isDriven) return
-    if (this.#isHalted || this.#isSuspended) return
-    this.#immediate = setImmediate(this.#turn)
+    if (this.#isInTurn || this.#isDriven || this.#isHalted || this.#isSuspended) return
+    this.#turns.schedule()
   }
 }
 

@@ -1,4 +1,4 @@
-import { assert, DmaFault, dropFaults, FaultPolicy, PollLoop, StallWatch } from '@pcikit/core'
+import { assert, DmaFault, dropFaults, FaultPolicy, PollLoop, StallWatch, TurnLoop } from '@pcikit/core'
 import type { DmaSpace, Subscription } from '@pcikit/core'
 import { DataFaults } from './data-faults.js'
 import type { QueueEngine, QueueSurroundings, VirtqueueFeatures, VirtqueuePlace } from './queue-engine.js'
@@ -25,17 +25,14 @@ class VirtqueueEngine implements QueueEngine {
   readonly #faults: DataFaults | undefined
   /** Where nobody notifies. */
   readonly #loop: PollLoop | undefined
+  /** Where they do. */
+  readonly #turns: TurnLoop
   readonly #mapped: Subscription
-  #immediate: NodeJS.Immediate | undefined = undefined
   #isStarted = false
   #isHalted = false
   #isSuspended = false
   /** The last queue that was looked at in its turn. */
   #cursor = 0
-  readonly #turn = (): void => {
-    this.#immediate = undefined
-    this.#run()
-  }
 
   constructor (surroundings: QueueSurroundings) {
     const { dma, queues, times, faultPolicy, graceMs, events } = surroundings
@@ -60,6 +57,11 @@ class VirtqueueEngine implements QueueEngine {
       stalled: isWaiting => isWaiting ? this.#stalls.begin() : this.#stalls.end()
     })
     this.#loop = isPolled ? this.#createLoop() : undefined
+    this.#turns = new TurnLoop({
+      run: () => this.#run() > 0,
+      poll: () => events.poll(),
+      isWaiting: () => this.#hasChains
+    })
     const shared = this.#surroundQueues()
     this.#queues = queues.map(({ entriesMax }, index) => new Virtqueue(index, entriesMax, shared))
     this.#mapped = dma.onMap((iova, byteLength) => {
@@ -129,6 +131,12 @@ class VirtqueueEngine implements QueueEngine {
     return this.#isStarted && !this.#isHalted && !this.#isSuspended
   }
 
+  /** Whether the device has chains that it did not complete yet. */
+  get #hasChains (): boolean {
+    for (let index = 0; index < this.#queues.length; index++) if (this.#queues[index]!.pool.inUse > 0) return true
+    return false
+  }
+
   #queueAt (queueIndex: number): Virtqueue {
     const queue = this.#queues[queueIndex]
     assert(queue !== undefined, 'a device has the queues that it was described with')
@@ -165,13 +173,12 @@ class VirtqueueEngine implements QueueEngine {
     this.#scheduler.stop()
     this.#stalls.end()
     this.#loop?.stop()
-    clearImmediate(this.#immediate)
-    this.#immediate = undefined
+    this.#turns.cancel()
   }
 
   #schedule (): void {
     if (this.#loop !== undefined) this.#loop.kick()
-    else this.#immediate ??= setImmediate(this.#turn)
+    else this.#turns.schedule()
   }
 
   #run (): number {

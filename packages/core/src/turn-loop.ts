@@ -1,0 +1,150 @@
+import { WorkList } from './work-list.js'
+
+/** How long a turn goes on while there is something to look at, before the event loop has its turn … */
+const SPIN_MS = 0.05
+/** … and how many rounds it takes at most, whatever the clock says. */
+const ROUNDS_MAX = 1024
+/** Rounds without work between two looks at the clock. On Node 20 and 22 a look takes as long as a round. */
+const ROUNDS_PER_CLOCK = 8
+
+/** What has turns. Nothing of it may throw. */
+export interface TurnTargets {
+  /** Does what there is to do. True: there was something. What is left, or is to be looked at again, is scheduled. */
+  readonly run: () => boolean
+  /** Looks for work that ended meanwhile. True: what comes of it runs when the turn has ended. */
+  readonly poll: () => boolean
+  /** Whether others are at work for it, as threads of a back end. */
+  readonly isWaiting: () => boolean
+}
+
+interface Turn {
+  readonly targets: TurnTargets
+  isListed: boolean
+  /** False: cancelled while it was listed. */
+  isWanted: boolean
+}
+
+/**
+ * Turns for a device that is told of its work, and looks on for a while after it. A turn of the event loop costs as
+ * much as many looks, so whatever is scheduled again in its turn has more of them at once, for some microseconds. All
+ * devices of the process have their turns together, so none of them waits while another one looks on.
+ *
+ * Whoever waits for others has one look for each turn of the event loop. Linux takes a core from a program that makes
+ * no system call at the next tick, which may be milliseconds away, and they may be in need of that core.
+ *
+ * ```
+ *   schedule ─► turn of the event loop: run, run, run … ─► event loop ─► run, run …      until nothing is scheduled
+ * ```
+ */
+export class TurnLoop {
+  readonly #turn: Turn
+
+  constructor (targets: TurnTargets) {
+    this.#turn = { targets, isListed: false, isWanted: false }
+  }
+
+  /** Has `run` called soon, and not from within this call. */
+  schedule (): void {
+    this.#turn.isWanted = true
+    turns.add(this.#turn)
+  }
+
+  /** Takes {@link TurnLoop.schedule} back. */
+  cancel (): void {
+    this.#turn.isWanted = false
+  }
+}
+
+/** The turns of all devices of a thread. */
+class Turns {
+  #listed = new WorkList<Turn>()
+  #spare = new WorkList<Turn>()
+  #immediate: NodeJS.Immediate | undefined = undefined
+  #isInTurn = false
+  #endMs = 0
+  /** Work was found to have ended: what comes of it is scheduled in a moment, and does not wait for the event loop. */
+  #isAnswered = false
+  #isWaiting = false
+  #isMicrotaskDue = false
+  readonly #begin = (): void => {
+    this.#immediate = undefined
+    this.#endMs = performance.now() + SPIN_MS
+    this.#spin()
+  }
+  readonly #goOn = (): void => {
+    this.#isMicrotaskDue = false
+    try {
+      // Only once: whatever else was answered runs in microtasks as well, after this one.
+      this.#round()
+      if (performance.now() >= this.#endMs) this.#isAnswered = false
+    } finally {
+      this.#leave()
+    }
+  }
+
+  add (turn: Turn): void {
+    if (!turn.isListed) {
+      turn.isListed = true
+      this.#listed.add(turn)
+    }
+    if (this.#isInTurn) return
+    if (this.#isAnswered && !this.#isMicrotaskDue) {
+      this.#isMicrotaskDue = true
+      queueMicrotask(this.#goOn)
+    }
+    this.#immediate ??= setImmediate(this.#begin)
+  }
+
+  #spin (): void {
+    this.#isAnswered = false
+    let quiet = 0
+    try {
+      for (let rounds = 0; rounds < ROUNDS_MAX && this.#listed.count > 0; rounds++) {
+        quiet = this.#round() ? ROUNDS_PER_CLOCK : quiet + 1
+        if (this.#isAnswered || this.#isWaiting) break
+        if (quiet < ROUNDS_PER_CLOCK) continue
+        if (performance.now() >= this.#endMs) break
+        quiet = 0
+      }
+    } finally {
+      this.#leave()
+    }
+  }
+
+  #leave (): void {
+    if (this.#listed.count > 0) this.#immediate ??= setImmediate(this.#begin)
+  }
+
+  /** One turn for each. True: there was something to do. */
+  #round (): boolean {
+    const turns = this.#listed
+    this.#listed = this.#spare
+    this.#isInTurn = true
+    this.#isWaiting = false
+    let hasWorked = false
+    let index = 0
+    try {
+      while (index < turns.count) if (this.#visit(turns.at(index++))) hasWorked = true
+    } finally {
+      // Where one throws, which is a mistake, the others have their turn all the same.
+      while (index < turns.count) this.#listed.add(turns.at(index++))
+      turns.clear()
+      this.#spare = turns
+      this.#isInTurn = false
+    }
+    return hasWorked
+  }
+
+  #visit (turn: Turn): boolean {
+    turn.isListed = false
+    if (!turn.isWanted) return false
+    turn.isWanted = false
+    const { run, poll, isWaiting } = turn.targets
+    const hasWorked = run()
+    if (poll()) this.#isAnswered = true
+    if (isWaiting()) this.#isWaiting = true
+    return hasWorked
+  }
+}
+
+const turns = new Turns()

@@ -1,0 +1,178 @@
+import { setImmediate as immediate } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+import { TurnLoop } from '../src/turn-loop.js'
+import type { TurnTargets } from '../src/turn-loop.js'
+
+const IDLE: TurnTargets = { run: () => false, poll: () => false, isWaiting: () => false }
+
+describe('TurnLoop', () => {
+  it('does not run from within schedule, and runs once for several', async () => {
+    let runs = 0
+    const loop = new TurnLoop({ ...IDLE, run: () => ++runs > 0 })
+    loop.schedule()
+    loop.schedule()
+    expect(runs).toBe(0)
+    await immediate()
+    expect(runs).toBe(1)
+    await immediate()
+    expect(runs).toBe(1)
+  })
+
+  it('does not run what was cancelled, also where it is scheduled again later', async () => {
+    let runs = 0
+    const loop = new TurnLoop({ ...IDLE, run: () => ++runs > 0 })
+    loop.schedule()
+    loop.cancel()
+    await immediate()
+    expect(runs).toBe(0)
+    loop.schedule()
+    loop.cancel()
+    loop.schedule()
+    await immediate()
+    expect(runs).toBe(1)
+  })
+
+  it('looks on within one turn of the event loop, and gives that its turn in between', async () => {
+    let runs = 0
+    let isWatched = true
+    const loop: TurnLoop = new TurnLoop({
+      ...IDLE,
+      run: () => {
+        runs++
+        if (isWatched) loop.schedule()
+        return false
+      }
+    })
+    loop.schedule()
+    await immediate()
+    expect(runs).toBeGreaterThan(1)
+    const before = runs
+    await immediate()
+    await immediate()
+    expect(runs).toBeGreaterThan(before)
+    isWatched = false
+    await immediate()
+    await immediate()
+    const after = runs
+    await immediate()
+    expect(runs).toBe(after)
+  })
+
+  it('gives every device its turn in each round', async () => {
+    const order: string[] = []
+    const loops = ['a', 'b'].map(name => {
+      let left = 3
+      const loop: TurnLoop = new TurnLoop({
+        ...IDLE,
+        run: () => {
+          order.push(name)
+          if (--left > 0) loop.schedule()
+          return true
+        }
+      })
+      return loop
+    })
+    for (const loop of loops) loop.schedule()
+    while (order.length < 6) await immediate()
+    expect(order.join('')).toBe('ababab')
+  })
+
+  it('leaves for the event loop after each look while it waits for others', async () => {
+    let runs = 0
+    let isUnderWay = true
+    const loop: TurnLoop = new TurnLoop({
+      run: () => {
+        runs++
+        if (isUnderWay) loop.schedule()
+        return false
+      },
+      poll: () => false,
+      isWaiting: () => isUnderWay
+    })
+    loop.schedule()
+    await immediate()
+    expect(runs).toBe(1)
+    isUnderWay = false
+    await immediate()
+    expect(runs).toBe(2)
+  })
+
+  it('runs what comes of an answer without waiting for the event loop', async () => {
+    const order: string[] = []
+    let answer: (() => void) | undefined
+    let hasEnded = false
+    const loop: TurnLoop = new TurnLoop({
+      run: () => {
+        order.push(hasEnded ? 'told' : 'asked')
+        return true
+      },
+      poll: () => {
+        const isAnswered = answer !== undefined
+        answer?.()
+        answer = undefined
+        return isAnswered
+      },
+      isWaiting: () => false
+    })
+    const request = new Promise<void>(resolve => {
+      answer = resolve
+    })
+    const ended = request.then(() => undefined).then(() => {
+      hasEnded = true
+      loop.schedule()
+    })
+    loop.schedule()
+    setImmediate(() => order.push('event loop'))
+    await ended
+    await immediate()
+    expect(order).toEqual(['asked', 'told', 'event loop'])
+  })
+
+  it('goes on with the others where one throws', async () => {
+    let runs = 0
+    const turns: (() => void)[] = []
+    vi.stubGlobal('setImmediate', (turn: () => void) => turns.push(turn))
+    try {
+      const broken = new TurnLoop({
+        ...IDLE,
+        run: () => {
+          throw new Error('a mistake')
+        }
+      })
+      const sound = new TurnLoop({ ...IDLE, run: () => ++runs > 0 })
+      broken.schedule()
+      sound.schedule()
+      expect(() => turns.shift()?.()).toThrow('a mistake')
+      expect(runs).toBe(0)
+      turns.shift()?.()
+      expect(runs).toBe(1)
+    } finally {
+      vi.unstubAllGlobals()
+    }
+    new TurnLoop({ ...IDLE, run: () => ++runs > 0 }).schedule()
+    await immediate()
+    expect(runs).toBe(2)
+  })
+
+  it('keeps on where the clock stands still', async () => {
+    const { now } = performance
+    performance.now = () => 0
+    try {
+      let runs = 0
+      const loop: TurnLoop = new TurnLoop({
+        ...IDLE,
+        run: () => {
+          runs++
+          loop.schedule()
+          return false
+        }
+      })
+      loop.schedule()
+      await immediate()
+      expect(runs).toBeGreaterThan(1)
+      loop.cancel()
+    } finally {
+      performance.now = now
+    }
+  })
+})
