@@ -109,7 +109,8 @@ export interface NativeBinding {
   signalEventFd(fd: number, value: number): number
   readEventFd(fd: number): number
   yieldProcessor(): void
-  repairedFaultCount(): number
+  /** How many accesses found no memory: one number. */
+  readonly repairedFaults: Int32Array
   readonly copyBytes: (
     target: Uint8Array,
     targetOffset: number,

@@ -180,6 +180,6 @@ bool MappedRange::Repair (void* address) {
   return true;
 }
 
-uint32_t MappedRange::RepairCount () { return repair_count.load(std::memory_order_relaxed); }
+void* MappedRange::RepairCounter () { return &repair_count; }
 
 }  // namespace pcikit

@@ -221,8 +221,17 @@ napi_value Mapping::FaultCount (napi_env env, napi_callback_info info) {
   return Number(env, range == nullptr ? mapping->last_fault_count_ : range->fault_count());
 }
 
-napi_value RepairedFaultCount (napi_env env, napi_callback_info) {
-  return Number(env, MappedRange::RepairCount());
+/** Lets JavaScript look at the counter of faults, without a call for each look. */
+void ExportRepairCounter (napi_env env, napi_value exports) {
+  napi_value buffer = nullptr;
+  napi_value counter = nullptr;
+  // The memory is there for as long as the process is.
+  if (napi_create_external_arraybuffer(
+          env, MappedRange::RepairCounter(), sizeof(uint32_t), nullptr, nullptr, &buffer) != napi_ok ||
+      napi_create_typedarray(env, napi_int32_array, 1, buffer, 0, &counter) != napi_ok) {
+    return;
+  }
+  napi_set_named_property(env, exports, "repairedFaults", counter);
 }
 
 }  // namespace
@@ -234,7 +243,7 @@ void ExportMapping (napi_env env, napi_value exports) {
       Method("unmap", Mapping::Unmap),     Getter("faultCount", Mapping::FaultCount),
   };
   ExportClass(env, exports, "Mapping", Mapping::New, std::size(properties), properties);
-  ExportFunction(env, exports, "repairedFaultCount", RepairedFaultCount);
+  ExportRepairCounter(env, exports);
 }
 
 }  // namespace pcikit
