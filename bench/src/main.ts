@@ -24,7 +24,7 @@ const parts: Readonly<Record<string, Part>> = {
   scale: { measure: measureScale, repetitions: 9, sliceMs: 100 },
   start: { measure: measureStart, repetitions: 11, sliceMs: 0 },
   idle: { measure: measureIdle, repetitions: 5, sliceMs: 4000 },
-  guest: { measure: measureGuest, repetitions: 5, sliceMs: 1000 },
+  guest: { measure: measureGuest, repetitions: 9, sliceMs: 600 },
   profile: { measure: profilePolled, repetitions: 1, sliceMs: 10_000 }
 }
 

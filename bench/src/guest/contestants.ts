@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Vm } from '@pcikit/testkit/vm'
@@ -129,12 +129,14 @@ export class Contestants implements AsyncDisposable {
     return `driver=file,filename=${this.#disk(name)},node-name=${name}`
   }
 
-  /** A file that was written everywhere. */
+  /** A file that was written everywhere, to the disk too. */
   #disk (name: string): string {
     const path = join(this.#folder, `${name}.img`)
     const file = openSync(path, 'w')
     const part = new Uint8Array(MIB).fill(7)
     for (let index = 0; index < DISK_MIB; index++) writeSync(file, part)
+    // Writing it back later would take the processor from whoever is measured then.
+    fsyncSync(file)
     closeSync(file)
     return path
   }

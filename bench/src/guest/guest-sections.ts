@@ -43,7 +43,8 @@ export function guestSections (results: GuestResults, circumstances: GuestCircum
   const where = `${STORAGE_NAMES[storage]}, ${cpus} vCPU${cpus > 1 ? 's' : ''}`
   const setting =
     `fio (libaio, direct) in a Linux guest (${accelerator.toUpperCase()}), ${cpus} vCPU and as many jobs, ` +
-    `all disks attached at once, each on ${STORAGE_NAMES[storage]}.`
+    `all disks attached at once, each on ${STORAGE_NAMES[storage]}. One process of fio works on one disk after the ` +
+    'other, for a moment each, again and again.'
   const jobs = [...results.keys()]
   const names = [...results.get(jobs[0]!)!.keys()]
   const ratios = RATIOS.filter(([name, other]) => names.includes(name) && names.includes(other))
@@ -77,7 +78,7 @@ export function guestSections (results: GuestResults, circumstances: GuestCircum
       title: `Interrupts and processor time in a guest: ${where}`,
       note:
         'In the same runs: interrupts for each command; then percent of a core of fio in the guest / of QEMU / of ' +
-        'the process that serves the disk, where that is not QEMU. The last two include the start of fio.',
+        'the process that serves the disk, where that is not QEMU.',
       columns: ['job', ...names],
       rows: table(runs =>
         `${medians(runs, ['interruptsPerCommand'])}; ${medians(runs, ['guestCpu', 'qemuCpu', 'deviceCpu'])}`

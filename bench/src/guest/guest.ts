@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { bootGuest, ensureVm } from '@pcikit/testkit/vm'
 import type { Guest, Vm } from '@pcikit/testkit/vm'
-import { interleave } from '../measure/interleave.js'
 import { spreadOf } from '../measure/spread.js'
 import type { Section } from '../report/section.js'
 import type { Storage, SuiteOptions } from '../suite-options.js'
@@ -14,6 +13,7 @@ import { guestSections } from './guest-sections.js'
 const DEFAULT_JOBS: readonly FioJob[] = [1, 32].flatMap(queueDepth =>
   (['randread', 'randwrite'] as const).map(pattern => ({ pattern, blockSize: '4k' as const, queueDepth }))
 )
+const WARM_UP: FioJob = { pattern: 'randrw', blockSize: '4k', queueDepth: 1 }
 const ALL_JOBS: readonly FioJob[] = (['4k', '128k'] as const).flatMap(blockSize =>
   [1, 8, 32, 128].flatMap(queueDepth =>
     (['randread', 'randwrite', 'randrw', 'read', 'write'] as const).map(pattern => ({ pattern, blockSize, queueDepth }))
@@ -44,19 +44,16 @@ async function measureOne (vm: Vm, storage: Storage, cpus: number, options: Suit
   await guest.ready()
   const paths = await findDisks(guest, list)
   const qemuPid = findChild(list.find(({ socket }) => socket !== undefined)!.socket!)
+  const disks = list.map(({ name, pid }) => ({ path: paths.get(name)!, pid }))
+  const place = { guest, jobs: cpus, qemuPid }
+  // The engine finds out what to compile, which takes a core from the guest.
+  await runFio(place, disks, WARM_UP, { ...options, repetitions: 1 })
   const results = new Map<string, Map<string, FioResult[]>>()
   for (const job of options.isFull ? ALL_JOBS : DEFAULT_JOBS) {
-    const figures = await interleave(
-      list.map(({ name, pid }) => {
-        const place = { guest, path: paths.get(name)!, jobs: cpus, qemuPid, devicePid: pid }
-        return [name, () => runFio(place, job, options.sliceMs)] as const
-      }),
-      options.repetitions,
-      0
-    )
-    results.set(nameOf(job), figures)
-    const medians = [...figures].map(([name, runs]) =>
-      `${name} ${Math.round(spreadOf(runs.map(run => run.iops)).median)}`
+    const figures = await runFio(place, disks, job, options)
+    results.set(nameOf(job), new Map(list.map(({ name }, index) => [name, figures[index]!])))
+    const medians = list.map(({ name }, index) =>
+      `${name} ${Math.round(spreadOf(figures[index]!.map(({ iops }) => iops)).median)}`
     )
     console.log(`  ${nameOf(job)}: ${medians.join(', ')}`)
   }
