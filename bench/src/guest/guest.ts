@@ -14,6 +14,7 @@ const DEFAULT_JOBS: readonly FioJob[] = [1, 32].flatMap(queueDepth =>
   (['randread', 'randwrite'] as const).map(pattern => ({ pattern, blockSize: '4k' as const, queueDepth }))
 )
 const WARM_UP: FioJob = { pattern: 'randrw', blockSize: '4k', queueDepth: 1 }
+const WARM_UPS = 3
 const ALL_JOBS: readonly FioJob[] = (['4k', '128k'] as const).flatMap(blockSize =>
   [1, 8, 32, 128].flatMap(queueDepth =>
     (['randread', 'randwrite', 'randrw', 'read', 'write'] as const).map(pattern => ({ pattern, blockSize, queueDepth }))
@@ -47,7 +48,7 @@ async function measureOne (vm: Vm, storage: Storage, cpus: number, options: Suit
   const disks = list.map(({ name, pid }) => ({ path: paths.get(name)!, pid }))
   const place = { guest, jobs: cpus, qemuPid }
   // The engine finds out what to compile, which takes a core from the guest.
-  await runFio(place, disks, WARM_UP, { ...options, repetitions: 1 })
+  await runFio(place, disks, WARM_UP, { ...options, repetitions: WARM_UPS })
   const results = new Map<string, Map<string, FioResult[]>>()
   for (const job of options.isFull ? ALL_JOBS : DEFAULT_JOBS) {
     const figures = await runFio(place, disks, job, options)

@@ -41,6 +41,7 @@ export class TurnLoop {
 
   constructor (targets: TurnTargets) {
     this.#turn = { targets, isListed: false, isWanted: false }
+    turns.renew()
   }
 
   /** Has `run` called soon, and not from within this call. */
@@ -80,6 +81,11 @@ class Turns {
     } finally {
       this.#leave()
     }
+  }
+
+  /** Forgets what was scheduled: fake timers of a test may have taken it along. One turn too many does no harm. */
+  renew (): void {
+    this.#immediate = undefined
   }
 
   add (turn: Turn): void {

@@ -154,6 +154,17 @@ describe('TurnLoop', () => {
     expect(runs).toBe(2)
   })
 
+  it('has turns after a test with fake timers', async () => {
+    let runs = 0
+    const targets = { ...IDLE, run: () => ++runs > 0 }
+    vi.useFakeTimers()
+    new TurnLoop(targets).schedule()
+    vi.useRealTimers()
+    new TurnLoop(targets).schedule()
+    await immediate()
+    expect(runs).toBe(2)
+  })
+
   it('keeps on where the clock stands still', async () => {
     const { now } = performance
     performance.now = () => 0
