@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url'
 const MAIN = fileURLToPath(new URL('../packages/cli/dist/pcikit.js', import.meta.url))
 /** Only ends what hangs. */
 const START_TIMEOUT_MS = 60_000
+/** Likewise. */
+const STOP_TIMEOUT_MS = 10_000
 
 /** How a process ended. */
 export interface Exit {
@@ -17,10 +19,11 @@ export interface Exit {
   readonly stderr: string
 }
 
-/** The built `pcikit` command, running. Dispose of it: it is killed then, unless it ended by itself. */
+/** The built `pcikit` command, running. Dispose of it: it is ended then as a user ends it, and killed if it stays. */
 export class CommandProcess implements AsyncDisposable {
   readonly #process: ChildProcessByStdio<null, Readable, Readable>
-  readonly #closed: Promise<void>
+  readonly #exited: Promise<unknown>
+  readonly #closed: Promise<unknown>
   #stdout = ''
   #stderr = ''
 
@@ -32,7 +35,8 @@ export class CommandProcess implements AsyncDisposable {
     this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text
     })
-    this.#closed = once(this.#process, 'close').then(() => undefined)
+    this.#exited = once(this.#process, 'exit')
+    this.#closed = once(this.#process, 'close')
   }
 
   /** Starts the command. */
@@ -83,7 +87,12 @@ export class CommandProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {
-    if (this.isRunning) this.#process.kill('SIGKILL')
-    await this.#closed
+    this.#process.kill('SIGTERM')
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS)
+    // Not until its output ends: what it has started may hold that for longer.
+    await this.#exited
+    clearTimeout(timer)
+    this.#process.stdout.destroy()
+    this.#process.stderr.destroy()
   }
 }

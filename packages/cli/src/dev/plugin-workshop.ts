@@ -47,7 +47,7 @@ export class PluginWorkshop implements Builds, AsyncDisposable {
     this.#source = source
     this.#esbuild = esbuild
     this.#folder = join(source.folder, CACHE, String(process.pid))
-    process.once('exit', this.#removeFiles)
+    process.once('exit', this.#leave)
   }
 
   /** Builds a plugin for the first time, and watches it from then on. Rejects where it cannot be used. */
@@ -73,8 +73,8 @@ export class PluginWorkshop implements Builds, AsyncDisposable {
 
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.#context?.dispose()
-    this.#removeFiles()
-    process.off('exit', this.#removeFiles)
+    this.#leave()
+    process.off('exit', this.#leave)
   }
 
   async #watch (): Promise<void> {
@@ -143,7 +143,16 @@ export class PluginWorkshop implements Builds, AsyncDisposable {
     return new Map(files.map(file => [file, digestOf(resolve(this.#source.folder, file))]))
   }
 
-  readonly #removeFiles = (): void => {
+  /**
+   * Ends the compiler, too. It would go by itself when this process has ended, but not where that left one of its pings
+   * without an answer.
+   */
+  readonly #leave = (): void => {
+    void this.#esbuild.stop()
+    this.#removeFiles()
+  }
+
+  #removeFiles (): void {
     rmSync(this.#folder, { recursive: true, force: true })
     try {
       rmdirSync(dirname(this.#folder))

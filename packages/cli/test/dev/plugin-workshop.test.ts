@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -66,4 +66,22 @@ describe('a workshop', () => {
     await expect(open()).rejects.toMatchObject({ code: 'PCIKIT_PLUGIN_INVALID' })
     expect(existsSync(join(folder, 'node_modules/.cache/pcikit-dev'))).toBe(false)
   })
+
+  it('ends the compiler when it is closed', async () => {
+    const workshop = await open()
+    const compilers = childrenNamed('esbuild')
+    await workshop[Symbol.asyncDispose]()
+    expect(compilers).toHaveLength(1)
+    await expect.poll(() => childrenNamed('esbuild'), { timeout: 10_000 }).toEqual([])
+  })
 })
+
+/** The processes that this one has started and that have not ended. */
+function childrenNamed (name: string): readonly string[] {
+  const children = readdirSync('/proc/self/task')
+    .flatMap(task => readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
+  return children.filter(pid => {
+    const stat = `/proc/${pid}/stat`
+    return pid !== '' && existsSync(stat) && new RegExp(`^\\d+ \\(${name}\\) [^Z]`).test(readFileSync(stat, 'utf8'))
+  })
+}
