@@ -51,7 +51,7 @@ export class SnapshotBackend implements BlockBackend {
   readonly poll = (): boolean => this.#base.poll?.() ?? false
 
   read (lba: number, target: BlockBuffers): void | Promise<void> {
-    this.#guard.assertRead(lba, target)
+    this.#guard.assertRead(lba, target.byteLength)
     const blockCount = target.byteLength / this.blockSize
     if (blockCount === 0) return
     const isOneRun = this.#written.runFrom(lba, blockCount) === blockCount
@@ -59,7 +59,7 @@ export class SnapshotBackend implements BlockBackend {
   }
 
   write (lba: number, source: BlockBuffers): void | Promise<void> {
-    this.#guard.assertWrite(lba, source)
+    this.#guard.assertWrite(lba, source.byteLength)
     const done = this.#memory.write(lba, source)
     this.#written.add(lba, source.byteLength / this.blockSize)
     return done

@@ -42,6 +42,20 @@ export interface BlockBackend extends AsyncDisposable {
   read(lba: number, target: BlockBuffers): void | Promise<void>
   /** Makes the blocks from `lba` on those of `source`. A read that starts after the answer sees them. */
   write(lba: number, source: BlockBuffers): void | Promise<void>
+  /**
+   * Fills `byteLength` bytes at `offset` of `target` with the blocks from `lba` on, where that can be done at once.
+   * False: nothing was done, and `read` does it in its time. Refuses and fails as `read` does.
+   *
+   * For devices that have a quicker way for what is over when the call returns: nothing can take memory away meanwhile,
+   * so there need be no lease on it. Present where requests are answered at once.
+   */
+  readonly tryRead?:
+    | ((lba: number, target: Uint8Array, offset: number, byteLength: number) => boolean)
+    | undefined
+  /** The same for `write`. */
+  readonly tryWrite?:
+    | ((lba: number, source: Uint8Array, offset: number, byteLength: number) => boolean)
+    | undefined
   /** Makes every write that was answered before this call survive a loss of power. */
   flush(): void | Promise<void>
   /** Makes blocks read as zeroes. */

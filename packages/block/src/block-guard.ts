@@ -1,5 +1,5 @@
 import { PcikitError } from '@pcikit/core'
-import type { BlockBackend, BlockBuffers } from './block-backend.js'
+import type { BlockBackend } from './block-backend.js'
 
 /** What a request is checked against. `blockCount` may change. */
 export type BlockGeometry = Pick<BlockBackend, 'blockSize' | 'blockCount' | 'readOnly'>
@@ -23,17 +23,18 @@ export class BlockGuard {
     this.#isOpen = true
   }
 
-  /** For `read`. */
-  assertRead (lba: number, target: BlockBuffers): void {
-    this.assertOpen()
-    this.#assertRange(lba, this.#blocksIn(target))
+  // One expression finds what is in order, so that it becomes a part of whoever asks. What is wrong is named apart.
+
+  /** For `read` and `tryRead`. */
+  assertRead (lba: number, byteLength: number): void {
+    if (!this.#isOpen || !this.#holds(lba, byteLength / this.#blockSize)) this.#refuseRead(lba, byteLength)
   }
 
-  /** For `write`. */
-  assertWrite (lba: number, source: BlockBuffers): void {
-    this.assertOpen()
-    this.#assertWritable()
-    this.#assertRange(lba, this.#blocksIn(source))
+  /** For `write` and `tryWrite`. */
+  assertWrite (lba: number, byteLength: number): void {
+    if (!this.#isOpen || this.#readOnly || !this.#holds(lba, byteLength / this.#blockSize)) {
+      this.#refuseWrite(lba, byteLength)
+    }
   }
 
   /** For `discard` and `writeZeroes`. */
@@ -55,8 +56,7 @@ export class BlockGuard {
     this.#isOpen = false
   }
 
-  #blocksIn (buffers: BlockBuffers): number {
-    const { byteLength } = buffers
+  #blocksIn (byteLength: number): number {
     const blockCount = byteLength / this.#blockSize
     if (Number.isInteger(blockCount)) return blockCount
     throw new PcikitError(
@@ -72,12 +72,26 @@ export class BlockGuard {
     }
   }
 
-  // The difference cannot overflow where the sum could: a guest may ask for 2^64 - 1.
+  /** The difference cannot overflow where the sum could: a guest may ask for 2^64 - 1. */
+  #holds (lba: number, blockCount: number): boolean {
+    return Number.isSafeInteger(lba) && Number.isSafeInteger(blockCount) && lba >= 0 && blockCount >= 0 &&
+      lba <= this.#geometry.blockCount - blockCount
+  }
+
+  #refuseRead (lba: number, byteLength: number): void {
+    this.assertOpen()
+    this.#assertRange(lba, this.#blocksIn(byteLength))
+  }
+
+  #refuseWrite (lba: number, byteLength: number): void {
+    this.assertOpen()
+    this.#assertWritable()
+    this.#assertRange(lba, this.#blocksIn(byteLength))
+  }
+
   #assertRange (lba: number, blockCount: number): void {
+    if (this.#holds(lba, blockCount)) return
     const available = this.#geometry.blockCount
-    const isInside = Number.isSafeInteger(lba) && Number.isSafeInteger(blockCount) && lba >= 0 && blockCount >= 0 &&
-      lba <= available - blockCount
-    if (isInside) return
     throw new PcikitError(
       'PCIKIT_BLOCK_OUT_OF_RANGE',
       `${this.name} has ${available} blocks. Block ${lba} and the ${blockCount} from it on are not all in it.`,

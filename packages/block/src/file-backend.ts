@@ -99,13 +99,13 @@ export class FileBackend implements BlockBackend {
   }
 
   read (lba: number, target: BlockBuffers): void | Promise<void> {
-    this.#guard.assertRead(lba, target)
+    this.#guard.assertRead(lba, target.byteLength)
     if (target.byteLength === 0) return
     return this.#transfer(lba * this.blockSize, target, false)
   }
 
   write (lba: number, source: BlockBuffers): void | Promise<void> {
-    this.#guard.assertWrite(lba, source)
+    this.#guard.assertWrite(lba, source.byteLength)
     if (source.byteLength === 0) return
     return this.#transfer(lba * this.blockSize, source, true)
   }

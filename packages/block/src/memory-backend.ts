@@ -51,7 +51,7 @@ export class MemoryBackend implements BlockBackend {
   }
 
   read (lba: number, target: BlockBuffers): void {
-    this.#guard.assertRead(lba, target)
+    this.#guard.assertRead(lba, target.byteLength)
     let at = lba * this.blockSize
     if (ArrayBuffer.isView(target)) {
       this.#memory.read(at, target, 0, target.byteLength)
@@ -65,7 +65,7 @@ export class MemoryBackend implements BlockBackend {
   }
 
   write (lba: number, source: BlockBuffers): void {
-    this.#guard.assertWrite(lba, source)
+    this.#guard.assertWrite(lba, source.byteLength)
     let at = lba * this.blockSize
     if (ArrayBuffer.isView(source)) {
       this.#memory.write(at, source, 0, source.byteLength)
@@ -76,6 +76,18 @@ export class MemoryBackend implements BlockBackend {
       this.#memory.write(at, source.bytesAt(index), source.offsetAt(index), length)
       at += length
     }
+  }
+
+  tryRead (lba: number, target: Uint8Array, offset: number, byteLength: number): boolean {
+    this.#guard.assertRead(lba, byteLength)
+    this.#memory.read(lba * this.blockSize, target, offset, byteLength)
+    return true
+  }
+
+  tryWrite (lba: number, source: Uint8Array, offset: number, byteLength: number): boolean {
+    this.#guard.assertWrite(lba, byteLength)
+    this.#memory.write(lba * this.blockSize, source, offset, byteLength)
+    return true
   }
 
   flush (): void {

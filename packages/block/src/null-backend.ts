@@ -21,7 +21,7 @@ export class NullBackend implements BlockBackend {
   }
 
   read (lba: number, target: BlockBuffers): void {
-    this.#guard.assertRead(lba, target)
+    this.#guard.assertRead(lba, target.byteLength)
     if (target instanceof Uint8Array) {
       target.fill(0)
       return
@@ -33,7 +33,18 @@ export class NullBackend implements BlockBackend {
   }
 
   write (lba: number, source: BlockBuffers): void {
-    this.#guard.assertWrite(lba, source)
+    this.#guard.assertWrite(lba, source.byteLength)
+  }
+
+  tryRead (lba: number, target: Uint8Array, offset: number, byteLength: number): boolean {
+    this.#guard.assertRead(lba, byteLength)
+    target.fill(0, offset, offset + byteLength)
+    return true
+  }
+
+  tryWrite (lba: number, _source: Uint8Array, _offset: number, byteLength: number): boolean {
+    this.#guard.assertWrite(lba, byteLength)
+    return true
   }
 
   flush (): void {

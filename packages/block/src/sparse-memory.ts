@@ -64,16 +64,14 @@ export class SparseMemory {
 
   /** Copies `length` bytes at `offset` of `source` to `at`. */
   write (at: number, source: Uint8Array, offset: number, length: number): void {
-    let done = 0
-    while (done < length) {
-      const index = Math.floor((at + done) / WINDOW_BYTES)
-      const inWindow = at + done - index * WINDOW_BYTES
-      const part = Math.min(length - done, WINDOW_BYTES - inWindow)
-      copyBytes(this.#windowOf(index), inWindow, source, offset + done, part)
-      done += part
+    const page = Math.floor(at / PAGE_BYTES)
+    if (length > 0 && at + length <= (page + 1) * PAGE_BYTES) {
+      const index = Math.floor(at / WINDOW_BYTES)
+      copyBytes(this.#windowOf(index), at - index * WINDOW_BYTES, source, offset, length)
+      this.#written[page] = 1
+    } else {
+      this.#writeRuns(at, source, offset, length)
     }
-    const endPage = Math.ceil((at + length) / PAGE_BYTES)
-    for (let page = Math.floor(at / PAGE_BYTES); page < endPage; page += 1) this.#written[page] = 1
   }
 
   /** Makes `[at, at + length)` zero and gives its pages back. Answers at once when there is little to give. */
@@ -119,6 +117,20 @@ export class SparseMemory {
       }
       done += run
     }
+  }
+
+  /** Copies window by window. */
+  #writeRuns (at: number, source: Uint8Array, offset: number, length: number): void {
+    let done = 0
+    while (done < length) {
+      const index = Math.floor((at + done) / WINDOW_BYTES)
+      const inWindow = at + done - index * WINDOW_BYTES
+      const part = Math.min(length - done, WINDOW_BYTES - inWindow)
+      copyBytes(this.#windowOf(index), inWindow, source, offset + done, part)
+      done += part
+    }
+    const endPage = Math.ceil((at + length) / PAGE_BYTES)
+    for (let page = Math.floor(at / PAGE_BYTES); page < endPage; page += 1) this.#written[page] = 1
   }
 
   /** How many of the `length` bytes from `at` on are in pages like the first one, and in one window. */

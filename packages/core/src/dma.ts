@@ -124,8 +124,15 @@ export interface DmaPeek {
   locate(iova: number, byteLength: number, access: DmaAccess): boolean
   /** The memory that was found. */
   readonly view: DataView
+  /** The same memory. */
+  readonly bytes: Uint8Array
   /** Where the range begins in it. */
   readonly position: number
+  /**
+   * After data went through what was found last: NONE where it all went. PAST_END_OF_FILE where the client's file has
+   * become shorter, so that what was read or written may be void.
+   */
+  commit(): DmaFault
 }
 
 /** Called with the range of guest addresses that came or went. Must not throw. */

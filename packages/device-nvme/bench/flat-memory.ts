@@ -26,7 +26,9 @@ export class FlatDmaSpace implements DmaSpace {
   createPeek (): DmaPeek {
     const peek = {
       view: this.view,
+      bytes: this.bytes,
       position: 0,
+      commit: () => DmaFault.NONE,
       locate: (iova: number): boolean => {
         peek.position = iova
         return true

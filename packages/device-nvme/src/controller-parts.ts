@@ -120,7 +120,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
   })
   const admin = assembleAdmin(surroundings, events, { ...asked, asyncEvents, late, shadow })
   const { transferBytesMax } = identity
-  const io = new IoCommands({ prps, transfer, features, health, transferBytesMax }, namespaces)
+  const io = new IoCommands({ ...asked, peek: dma.createPeek?.(), transferBytesMax }, namespaces)
   const stalls = new StallWatch(faultPolicy, surroundings.graceMs, () => {
     // While bus mastering is off nobody expects anything, also of what was missing before.
     if (dma.isBusMaster && scheduler.isStalled) events.onFatal('the memory of a queue went away and did not return')

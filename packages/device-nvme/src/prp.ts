@@ -32,6 +32,12 @@ export class PrpMapper {
     this.#pageBytes = value
   }
 
+  /** Whether the data of a command lies in the page of PRP Entry 1. */
+  isWithinPage (command: Command, byteLength: number): boolean {
+    const offset = offsetInPage(command.prp1, this.#pageBytes)
+    return (offset & 3) === 0 && offset + byteLength <= this.#pageBytes
+  }
+
   /**
    * Opens the command's lease over its data. The lease stays open whatever comes of it; whoever completes the command
    * closes it. A promise means that a PRP list has to be fetched by message.

@@ -20,6 +20,9 @@ import type { Zones } from './zones/zones.js'
  *   write:  lease ─► fetch ─► back end takes guest memory ─► commit ─► flush, if it has to be durable
  * ```
  *
+ * Where the data is in one piece of mapped memory and the back end answers at once, nothing can take memory away until
+ * the request is over, and there is no lease.
+ *
  * A request whose back end answers later is marked: if its memory is taken away then, it ends at once.
  */
 export class ReadWrite {
@@ -40,6 +43,10 @@ export class ReadWrite {
     if (refused !== BlkStatus.OK) return refused
     if (!late.isEmpty && late.hold(request, rangesOf(request))) return undefined
     if (request.dataBytes === 0) return BlkStatus.OK
+    if (zones === undefined && this.#fillDirectly(request)) {
+      request.writtenBytes = request.dataBytes
+      return BlkStatus.OK
+    }
     const fault = this.#open(request, writable, 0)
     if (fault !== DmaFault.NONE) return unreachable(this.#surroundings, request, fault)
     const { lease } = writable
@@ -81,6 +88,24 @@ export class ReadWrite {
     return part.open(offset, request.dataBytes)
   }
 
+  /** False says nothing: with a lease it is done again, and known what is wrong. */
+  #fillDirectly ({ chain, lba, dataBytes }: BlockRequest): boolean {
+    const { backend } = this.#surroundings.disk
+    if (backend.tryRead === undefined) return false
+    const place = chain.writable.locate(0, dataBytes)
+    return place !== undefined && backend.tryRead(lba, place.bytes, place.position, dataBytes) &&
+      place.commit() === DmaFault.NONE
+  }
+
+  /** The same for a write. */
+  #storeDirectly ({ chain, lba, dataBytes }: BlockRequest): boolean {
+    const { backend } = this.#surroundings.disk
+    if (backend.tryWrite === undefined) return false
+    const place = chain.readable.locate(RequestHeader.byteLength, dataBytes)
+    return place !== undefined && backend.tryWrite(lba, place.bytes, place.position, dataBytes) &&
+      place.commit() === DmaFault.NONE
+  }
+
   /** The back end filled guest memory. */
   #filled (request: BlockRequest, lease: DmaLease): Outcome {
     request.isInBackEnd = false
@@ -91,6 +116,7 @@ export class ReadWrite {
 
   #store (request: BlockRequest): Outcome {
     if (request.dataBytes === 0) return BlkStatus.OK
+    if (this.#storeDirectly(request)) return BlkStatus.OK
     const { readable } = request.chain
     const fault = this.#open(request, readable, RequestHeader.byteLength)
     if (fault !== DmaFault.NONE) return unreachable(this.#surroundings, request, fault)

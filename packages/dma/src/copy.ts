@@ -71,8 +71,8 @@ function copyBytes (source: Uint8Array, from: number, target: Uint8Array, to: nu
   for (let index = 0; index < count; index += 1) target[to + index] = source[from + index]!
 }
 
-/** A file may have become shorter under the copy. */
-function settle (memory: GuestMemory, byteLength: number, access: DmaAccess): DmaFault {
+/** What comes of an access at the `place` of guest memory: a file may have become shorter under it. */
+export function settle (memory: GuestMemory, byteLength: number, access: DmaAccess): DmaFault {
   if (!memory.files.canShrink) return DmaFault.NONE
   memory.inspectFilesAfterFault()
   const iova = memory.place

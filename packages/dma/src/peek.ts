@@ -1,16 +1,32 @@
-import type { DmaAccess, DmaPeek } from '@pcikit/core'
+import { DmaAccess, DmaFault } from '@pcikit/core'
+import type { DmaPeek } from '@pcikit/core'
+import { settle } from './copy.js'
 import type { GuestMemory } from './guest-memory.js'
+import type { Chunk } from './mapped-pages.js'
 
 const NO_VIEW = new DataView(new ArrayBuffer(0))
+const NO_BYTES = new Uint8Array(0)
 
 /** Looks at what is mapped already. What is not is mapped by the copy that follows. */
 export class MappedPeek implements DmaPeek {
-  view: DataView = NO_VIEW
   position = 0
   readonly #memory: GuestMemory
+  /** What was found last. */
+  #chunk: Chunk | undefined = undefined
+  #iova = 0
+  #byteLength = 0
+  #access: DmaAccess = DmaAccess.READ
 
   constructor (memory: GuestMemory) {
     this.#memory = memory
+  }
+
+  get view (): DataView {
+    return this.#chunk?.view ?? NO_VIEW
+  }
+
+  get bytes (): Uint8Array {
+    return this.#chunk?.bytes ?? NO_BYTES
   }
 
   locate (iova: number, byteLength: number, access: DmaAccess): boolean {
@@ -23,8 +39,18 @@ export class MappedPeek implements DmaPeek {
   locatePlace (byteLength: number, access: DmaAccess): boolean {
     const chunk = this.#memory.chunkOf(byteLength, access)
     if (chunk === undefined) return false
-    this.view = chunk.view
+    this.#chunk = chunk
+    this.#iova = this.#memory.place
+    this.#byteLength = byteLength
+    this.#access = access
     this.position = (this.#memory.place - chunk.iova) | 0
     return true
+  }
+
+  commit (): DmaFault {
+    const memory = this.#memory
+    if (!memory.files.canShrink) return DmaFault.NONE
+    memory.place = this.#iova
+    return settle(memory, this.#byteLength, this.#access)
   }
 }

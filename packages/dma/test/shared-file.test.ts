@@ -92,6 +92,21 @@ describe('a file that shrinks', () => {
     lease.close()
   })
 
+  it('is told by the commit of a peek, wherever else was looked meanwhile', () => {
+    const { dma } = makeManager()
+    const file = makeFile(2 * PAGE)
+    dma.map(regionOf(file, 0, { byteLength: 2 * PAGE }))
+    void dma.read(PAGE, new Uint8Array(4))
+    const peek = dma.createPeek()
+    const found = peek.locate(PAGE, 4, DmaAccess.WRITE)
+    peek.bytes[peek.position] = 1
+    expect([found, peek.commit()]).toEqual([true, DmaFault.NONE])
+    file.truncate(PAGE)
+    peek.bytes[peek.position] = 2
+    dma.createPeek().locate(0, 4, DmaAccess.READ)
+    expect(peek.commit()).toBe(DmaFault.PAST_END_OF_FILE)
+  })
+
   it('is found by looking from time to time', async () => {
     const { dma } = makeManager({ fileCheckMs: 5 })
     const file = makeFile(2 * PAGE)

@@ -1,3 +1,4 @@
+import type { DmaPeek } from '@pcikit/core'
 import type { Features } from '../features.js'
 import type { Health } from '../health.js'
 import type { PrpMapper } from '../prp.js'
@@ -6,6 +7,8 @@ import type { DataTransfer } from '../transfer.js'
 /** What I/O commands work with. */
 export interface IoSurroundings {
   readonly prps: PrpMapper
+  /** Undefined where guest memory has none. */
+  readonly peek: DmaPeek | undefined
   readonly transfer: DataTransfer
   readonly features: Features
   readonly health: Health

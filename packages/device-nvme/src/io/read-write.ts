@@ -5,6 +5,7 @@ import { Status } from '../status.js'
 import type { Outcome } from '../status.js'
 import { committed } from '../transfer.js'
 import { blockCount, isInside, startingBlock } from './block-range.js'
+import { DirectTransfer } from './direct-transfer.js'
 import type { IoSurroundings } from './io-surroundings.js'
 import { settled } from './media.js'
 
@@ -16,12 +17,16 @@ import { settled } from './media.js'
  *   read:   map PRPs ─► back end fills guest memory ─► commit
  *   write:  map PRPs ─► fetch ─► back end takes guest memory ─► commit ─► flush, if it has to be durable
  * ```
+ *
+ * What is over at once has no lease: see {@link DirectTransfer}.
  */
 export class ReadWrite {
   readonly #surroundings: IoSurroundings
+  readonly #direct: DirectTransfer
 
   constructor (surroundings: IoSurroundings) {
     this.#surroundings = surroundings
+    this.#direct = new DirectTransfer(surroundings.prps, surroundings.peek)
   }
 
   /** [NVMe-NVM] "Read command". */
@@ -30,8 +35,10 @@ export class ReadWrite {
     const invalid = this.#check(command, namespace, count)
     if (invalid !== Status.SUCCESS) return invalid
     const { health, prps } = this.#surroundings
-    health.countRead(count * namespace.blockBytes)
-    const mapped = prps.map(command, count * namespace.blockBytes, DmaAccess.WRITE)
+    const byteLength = count * namespace.blockBytes
+    health.countRead(byteLength)
+    if (this.#direct.read(command, namespace, byteLength)) return Status.SUCCESS
+    const mapped = prps.map(command, byteLength, DmaAccess.WRITE)
     if (mapped === Status.SUCCESS) return this.#readMapped(command, namespace)
     if (typeof mapped === 'number') return mapped
     return mapped.then(status => status === Status.SUCCESS ? this.#readMapped(command, namespace) : status)
@@ -44,8 +51,10 @@ export class ReadWrite {
     if (invalid !== Status.SUCCESS) return invalid
     if (namespace.readOnly) return Status.NAMESPACE_WRITE_PROTECTED
     const { health, prps } = this.#surroundings
-    health.countWrite(count * namespace.blockBytes)
-    const mapped = prps.map(command, count * namespace.blockBytes, DmaAccess.READ)
+    const byteLength = count * namespace.blockBytes
+    health.countWrite(byteLength)
+    if (this.#direct.write(command, namespace, byteLength)) return settled(this.#surroundings, command, namespace)
+    const mapped = prps.map(command, byteLength, DmaAccess.READ)
     if (mapped === Status.SUCCESS) return this.#writeMapped(command, namespace)
     if (typeof mapped === 'number') return mapped
     return mapped.then(status => status === Status.SUCCESS ? this.#writeMapped(command, namespace) : status)

@@ -10,6 +10,8 @@ export interface FakeBackendOptions {
   readonly supportsDiscard?: boolean
   /** Answers in a later turn of the event loop. */
   readonly isAsync?: boolean
+  /** Has `tryRead` and `tryWrite`, which succeed. */
+  readonly isDirect?: boolean
 }
 
 /** Storage in an array, which answers at once or later, and takes down what it was asked. */
@@ -27,6 +29,8 @@ export class FakeBackend implements BlockBackend {
   /** While set, requests are answered when it resolves. */
   gate: Promise<void> | undefined
   readonly #isAsync: boolean
+  readonly tryRead: BlockBackend['tryRead']
+  readonly tryWrite: BlockBackend['tryWrite']
   readonly discard: ((lba: number, blockCount: number) => void | Promise<void>) | undefined
 
   constructor (options: FakeBackendOptions = {}) {
@@ -37,6 +41,16 @@ export class FakeBackend implements BlockBackend {
     this.hasVolatileCache = options.hasVolatileCache ?? true
     this.#isAsync = options.isAsync ?? false
     this.bytes = new Uint8Array(this.blockSize * this.blockCount)
+    if (options.isDirect === true) {
+      this.tryRead = (lba, target, offset, byteLength) => {
+        void this.read(lba, target.subarray(offset, offset + byteLength))
+        return true
+      }
+      this.tryWrite = (lba, source, offset, byteLength) => {
+        void this.write(lba, source.subarray(offset, offset + byteLength))
+        return true
+      }
+    }
     this.discard = this.supportsDiscard ? (lba, count) => this.#clear('discard', lba, count) : undefined
   }
 

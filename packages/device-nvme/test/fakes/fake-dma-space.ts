@@ -1,5 +1,5 @@
 import { DmaAccess, DmaFault } from '@pcikit/core'
-import type { DmaLease, DmaListener, DmaSpace, DmaWindow, Subscription } from '@pcikit/core'
+import type { DmaLease, DmaListener, DmaPeek, DmaSpace, DmaWindow, Subscription } from '@pcikit/core'
 
 /** A piece of guest memory. `isShared` false: it is reached by message, that is, later. */
 export interface FakeRegion {
@@ -25,6 +25,8 @@ export class FakeDmaSpace implements DmaSpace {
   isBusMaster = true
   /** Writes by message arrive at once, and are acknowledged when this resolves, or told to have failed. */
   acknowledgement: Promise<DmaFault | void> | undefined
+  /** What the commit of a peek comes to. */
+  peekFault: DmaFault = DmaFault.NONE
   /** Turns of the event loop until a drain revokes what is still open. */
   drainTurns = Infinity
   readonly #mapListeners = new Set<DmaListener>()
@@ -33,6 +35,11 @@ export class FakeDmaSpace implements DmaSpace {
 
   get version (): number {
     return this.#version
+  }
+
+  /** How often leases were opened. */
+  get openings (): number {
+    return this.leases.reduce((sum, lease) => sum + lease.openings, 0)
   }
 
   get openLeases (): number {
@@ -87,6 +94,23 @@ export class FakeDmaSpace implements DmaSpace {
     const lease = new FakeLease(this)
     this.leases.push(lease)
     return lease
+  }
+
+  createPeek (): DmaPeek {
+    const peek = {
+      view: new DataView(new ArrayBuffer(0)),
+      bytes: new Uint8Array(0) as Uint8Array,
+      position: 0,
+      locate: (iova: number, byteLength: number, access: DmaAccess) => {
+        const pieces = this.resolve(iova, byteLength, access)
+        if (typeof pieces === 'number' || pieces.length !== 1 || !pieces[0]!.region.isShared) return false
+        peek.bytes = pieces[0]!.region.memory
+        peek.position = pieces[0]!.offset
+        return true
+      },
+      commit: () => this.peekFault
+    }
+    return peek
   }
 
   openWindow (iova: number, byteLength: number, access: DmaAccess): DmaWindow {
@@ -170,6 +194,7 @@ export class FakeLease implements DmaLease {
   faultIova = 0
   byteLength = 0
   onRevoke: (() => void) | undefined = undefined
+  openings = 0
 
   constructor (space: FakeDmaSpace) {
     this.#space = space
@@ -194,6 +219,7 @@ export class FakeLease implements DmaLease {
   open (access: DmaAccess): void {
     if (this.isOpen) throw new Error('a lease was opened twice')
     this.isOpen = true
+    this.openings++
     this.access = access
     this.fault = DmaFault.NONE
     this.byteLength = 0

@@ -20,8 +20,12 @@ beforeEach(() => start())
 
 const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => (index * 7 + 3) & 0xff)
 
-describe.each([['at once', false], ['later', true]])('with a back end that answers %s', (_when, isAsync) => {
-  beforeEach(() => start({ isAsync }))
+describe.each([
+  ['at once', {}],
+  ['at once, also without a lease', { isDirect: true }],
+  ['later', { isAsync: true }]
+])('with a back end that answers %s', (_when, options) => {
+  beforeEach(() => start(options))
 
   it('writes and reads back', async () => {
     harness.bytes.set(pattern(1024), DATA)

@@ -14,6 +14,8 @@ export class FakePart implements ChainPart {
   openFault: DmaFault = DmaFault.NONE
   /** What copies come to, by their offset. */
   copyFault: (offset: number) => Answer = () => DmaFault.NONE
+  /** What the commit of a peek comes to. */
+  peekFault: DmaFault = DmaFault.NONE
   readonly #chain: FakeChain
   readonly #access: DmaAccess
   readonly #cut: number
@@ -47,7 +49,14 @@ export class FakePart implements ChainPart {
     const isThere = this.#chain.isLive && this.copyFault(offset) === DmaFault.NONE
     const isOnePiece = offset % this.#cut + byteLength <= this.#cut
     if (!isThere || !isOnePiece) return undefined
-    return { locate: () => false, view: new DataView(this.bytes.buffer), position: this.bytes.byteOffset + offset }
+    const { buffer, byteOffset } = this.bytes
+    return {
+      locate: () => false,
+      view: new DataView(buffer),
+      bytes: new Uint8Array(buffer),
+      position: byteOffset + offset,
+      commit: () => this.peekFault
+    }
   }
 
   read (offset: number, target: Uint8Array): Answer {

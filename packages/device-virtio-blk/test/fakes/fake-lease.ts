@@ -19,6 +19,7 @@ export class FakeLease implements DmaLease {
   fetchFault: DmaFault | Promise<DmaFault> = DmaFault.NONE
   commitFault: DmaFault | Promise<DmaFault> = DmaFault.NONE
   commitCount = 0
+  openings = 0
   #pieces: readonly FakePiece[] = []
 
   get byteLength (): number {
@@ -44,6 +45,7 @@ export class FakeLease implements DmaLease {
   open (access: DmaAccess): void {
     if (this.isOpen) throw new Error('a lease is closed before it is opened again')
     this.isOpen = true
+    this.openings++
     this.access = access
     this.fault = DmaFault.NONE
   }

@@ -101,8 +101,12 @@ export class Harness {
 
   /** Makes a request available whose writable part has `writableBytes` for data. */
   send (fields: RequestFields, writableBytes = 0, chain: FakeChainOptions = {}): FakeChain {
-    const readable = requestBytes(fields)
-    return this.take(new FakeChain({ ...chain, readable, writableBytes: writableBytes + 1 }))
+    return this.take(this.prepare(fields, writableBytes, chain))
+  }
+
+  /** A chain with such a request, which is not available yet. */
+  prepare (fields: RequestFields, writableBytes = 0, chain: FakeChainOptions = {}): FakeChain {
+    return new FakeChain({ ...chain, readable: requestBytes(fields), writableBytes: writableBytes + 1 })
   }
 
   /** The same, and waits until it is completed. */

@@ -10,6 +10,8 @@ export interface RecordingOptions {
   readonly supportsDiscard?: boolean
   /** Answers in a later turn of the event loop. */
   readonly isAsync?: boolean
+  /** Has `tryRead` and `tryWrite`, which succeed. */
+  readonly isDirect?: boolean
 }
 
 /** Memory that takes down what was asked of it, and answers when the test lets it. */
@@ -21,6 +23,8 @@ export class RecordingBackend implements BlockBackend {
   readonly hasVolatileCache: boolean
   readonly calls: string[] = []
   readonly discard: BlockBackend['discard']
+  readonly tryRead: BlockBackend['tryRead']
+  readonly tryWrite: BlockBackend['tryWrite']
   blockCount: number
   /** Thrown by the next request. */
   failure: Error | undefined
@@ -37,6 +41,16 @@ export class RecordingBackend implements BlockBackend {
     this.hasVolatileCache = options.hasVolatileCache ?? true
     this.supportsDiscard = options.supportsDiscard ?? true
     this.#isAsync = options.isAsync ?? false
+    if (options.isDirect === true) {
+      this.tryRead = (lba, target, offset, byteLength) => {
+        void this.read(lba, target.subarray(offset, offset + byteLength))
+        return true
+      }
+      this.tryWrite = (lba, source, offset, byteLength) => {
+        void this.write(lba, source.subarray(offset, offset + byteLength))
+        return true
+      }
+    }
     this.discard = this.supportsDiscard ?
       (lba, count) => this.#answer(`discard ${lba} ${count}`, () => this.#memory.discard(lba, count)) :
       undefined

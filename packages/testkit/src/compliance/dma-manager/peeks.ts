@@ -36,6 +36,15 @@ export function describePeeks (fixture: DmaManagerFixture): void {
       expect(guest.now.file.view.getUint32(PAGE + 12, true)).toBe(0xdead_beef)
     })
 
+    it('are bytes, too, through which data goes', async () => {
+      guest.now.map(1)
+      await touch(PAGE)
+      peek.locate(PAGE + 16, 4, DmaAccess.READ_WRITE)
+      peek.bytes.set([1, 2, 3, 4], peek.position)
+      expect(guest.now.file.view.getUint32(PAGE + 16)).toBe(0x0102_0304)
+      expect(peek.commit()).toBe(DmaFault.NONE)
+    })
+
     it('find nothing that is in two pieces, or not shared', async () => {
       guest.now.map(1)
       guest.now.map(2, { fileOffset: 30 * PAGE })
