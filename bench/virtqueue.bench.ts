@@ -42,6 +42,7 @@ function createCycle ({ isPacked, isIndirect }: Format): () => void {
     dma,
     data: dma,
     usedReady: each => scheduler.usedReady(each),
+    taken: () => undefined,
     released: each => scheduler.released(each),
     faulted: unexpected
   })

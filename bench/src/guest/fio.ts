@@ -1,4 +1,5 @@
 import type { Guest } from '@pcikit/testkit/vm'
+import { inTurn } from '../measure/interleave.js'
 import { processorTimeMs } from '../measure/processor.js'
 import { DISK_MIB } from './contestants.js'
 
@@ -119,7 +120,7 @@ export async function runFio (
 /** Which disk has its turn in each slice. The order is reversed from one repetition to the next. */
 function slicesOf (disks: number, repetitions: number): number[] {
   const order = Array.from({ length: disks }, (_, disk) => disk)
-  return Array.from({ length: repetitions }, (_, index) => index % 2 === 0 ? order : order.toReversed()).flat()
+  return Array.from({ length: repetitions }, (_, repetition) => inTurn(order, repetition)).flat()
 }
 
 function jobFile (

@@ -15,11 +15,15 @@ export async function interleave<T> (
 ): Promise<Map<string, T[]>> {
   const results = new Map<string, T[]>(candidates.map(([name]) => [name, []]))
   for (let repetition = 0; repetition < warmUps + repetitions; repetition++) {
-    const order = repetition % 2 === 0 ? candidates : candidates.toReversed()
-    for (const [name, measure] of order) {
+    for (const [name, measure] of inTurn(candidates, repetition)) {
       const value = await measure()
       if (repetition >= warmUps) results.get(name)!.push(value)
     }
   }
   return results
+}
+
+/** The order of a repetition: what was last in the one before is first. */
+export function inTurn<T> (all: readonly T[], repetition: number): readonly T[] {
+  return repetition % 2 === 0 ? all : all.toReversed()
 }

@@ -102,6 +102,7 @@ function deviceQueue (memory: RigMemory, host: HostRing, options: VirtioRigOptio
     dma,
     data: dma,
     usedReady: each => scheduler.usedReady(each),
+    taken: () => undefined,
     released: each => scheduler.released(each),
     faulted: () => fail('Memory is away.')
   })

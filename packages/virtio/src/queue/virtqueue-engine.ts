@@ -33,6 +33,8 @@ class VirtqueueEngine implements QueueEngine {
   #isSuspended = false
   /** The last queue that was looked at in its turn. */
   #cursor = 0
+  /** Chains that the device has, and did not complete yet. */
+  #chains = 0
 
   constructor (surroundings: QueueSurroundings) {
     const { dma, queues, times, faultPolicy, graceMs, events } = surroundings
@@ -59,8 +61,8 @@ class VirtqueueEngine implements QueueEngine {
     this.#loop = isPolled ? this.#createLoop() : undefined
     this.#turns = new TurnLoop({
       run: () => this.#run() > 0,
-      poll: () => events.poll(),
-      isWaiting: () => this.#hasChains
+      poll: () => this.#chains > 0 && events.poll(),
+      isWaiting: () => this.#chains > 0
     })
     const shared = this.#surroundQueues()
     this.#queues = queues.map(({ entriesMax }, index) => new Virtqueue(index, entriesMax, shared))
@@ -131,12 +133,6 @@ class VirtqueueEngine implements QueueEngine {
     return this.#isStarted && !this.#isHalted && !this.#isSuspended
   }
 
-  /** Whether the device has chains that it did not complete yet. */
-  get #hasChains (): boolean {
-    for (let index = 0; index < this.#queues.length; index++) if (this.#queues[index]!.pool.inUse > 0) return true
-    return false
-  }
-
   #queueAt (queueIndex: number): Virtqueue {
     const queue = this.#queues[queueIndex]
     assert(queue !== undefined, 'a device has the queues that it was described with')
@@ -157,7 +153,11 @@ class VirtqueueEngine implements QueueEngine {
       dma: this.#surroundings.dma,
       data: this.#data,
       usedReady: queue => this.#scheduler.usedReady(queue),
-      released: queue => this.#scheduler.released(queue),
+      taken: () => void this.#chains++,
+      released: queue => {
+        this.#chains--
+        this.#scheduler.released(queue)
+      },
       faulted: record => this.#faults?.note(record)
     }
   }

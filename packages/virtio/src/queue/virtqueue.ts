@@ -18,6 +18,8 @@ export interface VirtqueueSurroundings {
   readonly data: DmaSpace
   /** The list of used buffers has something that is ready. */
   usedReady(queue: Virtqueue): void
+  /** A record holds a chain. */
+  taken(): void
   /** A record was given back. */
   released(queue: Virtqueue): void
   faulted(record: ChainRecord): void
@@ -120,6 +122,7 @@ export class Virtqueue implements RecordOwner, ModeratedQueue {
   /** The record holds a chain now. */
   take (record: ChainRecord): void {
     this.pool.take(record)
+    this.#surroundings.taken()
     if (this.used.isInOrder) record.place = this.used.reserve(record.id, record.descriptorCount)
   }
 
