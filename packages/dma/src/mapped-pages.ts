@@ -49,7 +49,7 @@ export class MappedPages implements InUse {
   readonly region: Region
   /** Pieces of open leases that lie in it. */
   readonly inFlight = new InFlight()
-  /** False once nobody may find the memory here any more. */
+  /** False once nobody may find the memory here any more. It may still be there, for whoever found it before. */
   isLive = true
   /** True once the pages were replaced by inaccessible ones. */
   isRevoked = false

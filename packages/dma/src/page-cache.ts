@@ -48,6 +48,11 @@ export class PageCache {
     for (const pages of this.#live.filter(test)) this.retire(pages)
   }
 
+  /** Nobody finds any of the memory any more, until it is retired and mapped again. */
+  hide (): void {
+    for (const pages of this.#live) pages.isLive = false
+  }
+
   /** Second chance: what was used since the hand passed it is spared once. */
   #advance (): void {
     for (let steps = 0; steps < CLOCK_STEPS_MAX && this.#live.length >= this.#countMax; steps += 1) {

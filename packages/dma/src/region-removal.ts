@@ -35,6 +35,8 @@ export async function removeRegions (
   for (const region of regions) {
     memory.space.remove(region)
     region.isPresent = false
+    // Whoever was here a moment ago does not ask the table again.
+    if (region.pages !== undefined) region.pages.isLive = false
   }
   leaving.tell(first.iova, last.end - first.iova)
   const holders = regions.flatMap(region => retire(memory, region))

@@ -30,6 +30,19 @@ export function describeBusMaster (fixture: DmaManagerFixture): void {
       expect(guest.now.file.bytes[PAGE]).toBe(1)
     })
 
+    it('hides it from those who are told, too', () => {
+      guest.now.map(1)
+      const window = guest.now.dma.openWindow(PAGE, PAGE, DmaAccess.READ)
+      window.locate(0, 4)
+      for (let look = 0; look < 2; look++) void guest.now.dma.read(PAGE, new Uint8Array(1))
+      const seen: unknown[] = []
+      guest.now.dma.onUnmap(() => {
+        seen.push(guest.now.dma.read(PAGE, new Uint8Array(1)), window.locate(0, 4), window.fault)
+      })
+      guest.now.dma.setBusMaster(false)
+      expect(seen).toEqual([DmaFault.BUS_MASTER_OFF, false, DmaFault.BUS_MASTER_OFF])
+    })
+
     it('brings all memory back, and leaves the regions alone', () => {
       guest.now.map(1)
       const window = guest.now.dma.openWindow(PAGE, PAGE, DmaAccess.READ)
