@@ -9,6 +9,7 @@ import type { Chunk, MappedPages } from './mapped-pages.js'
 import { OpenLeases } from './open-leases.js'
 import type { MappedDmaOptions } from './options.js'
 import { PageCache } from './page-cache.js'
+import { RecentChunks } from './recent-chunks.js'
 import { ADDRESS_END } from './region.js'
 import type { Region } from './region.js'
 import { FileTable } from './shared-file.js'
@@ -33,6 +34,7 @@ export class GuestMemory {
   readonly #logger: Logger
   /** The last one that `chunkOf` found. While its pages are live, bus mastering is on and nothing of it went. */
   #lastChunk: Chunk | undefined = undefined
+  readonly #recent = new RecentChunks()
   #faultsSeen = 0
 
   constructor (options: MappedDmaOptions, recorder: Recorder, logger: Logger) {
@@ -117,9 +119,12 @@ export class GuestMemory {
   }
 
   #findChunk (iova: number): Chunk | undefined {
+    const recent = this.#recent.find(iova)
+    if (recent !== undefined) return this.#lastChunk = recent
     const chunk = this.isBusMaster ? this.space.find(iova)?.pages?.chunkAt(iova) : undefined
     if (chunk === undefined) return undefined
     chunk.pages.wasUsed = true
+    this.#recent.add(iova, chunk, this.space.regionCount)
     this.#lastChunk = chunk
     return chunk
   }
