@@ -12,6 +12,7 @@ import { PolledDevice } from '../polled/polled-device.js'
 import { DeviceProcess } from '../processes/device-process.js'
 import type { Section } from '../report/section.js'
 import type { SuiteOptions } from '../suite-options.js'
+import { ScatteredCopies } from './scattered-copies.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -20,6 +21,7 @@ const RANDOM_READ = { order: 'random', readPercent: 100 } as const
 const MANY_DEVICES = fileURLToPath(new URL('../processes/many-devices.js', import.meta.url))
 const BASE = { transferBytes: 4 * KIB, queueDepth: DEPTH, diskBytes: 64 * MIB }
 const REGIONS = 65_000
+const SCATTERED_PAGES = 10_000
 
 interface Comparison {
   readonly name: string
@@ -32,7 +34,7 @@ const COMPARISONS: readonly Comparison[] = [
   { name: '64 queues for 1, one used', few: BASE, many: { ...BASE, queuePairs: 64 } },
   { name: '64 queues for 1, in turn', few: BASE, many: { ...BASE, queuePairs: 64, usedPairs: 64 } },
   { name: '65,000 regions for 1, 32 used', few: BASE, many: { ...BASE, regions: REGIONS } },
-  ...[64, 10_000].map(dataPages => ({
+  ...[64, SCATTERED_PAGES].map(dataPages => ({
     name: `65,000 regions for 1, ${dataPages.toLocaleString('en')} used`,
     few: { ...BASE, dataPages },
     many: { ...BASE, dataPages, regions: REGIONS }
@@ -43,13 +45,14 @@ const COMPARISONS: readonly Comparison[] = [
 export async function measureScale (options: SuiteOptions): Promise<Section[]> {
   const rows = []
   for (const comparison of COMPARISONS) rows.push(await compareRigs(comparison, options))
+  rows.push(await compareCopies(options))
   const cores = takeCores()
   rows.push(await compareQueues(options, cores), await compareDevices(options, cores))
   return [{
     title: 'Cost of a command as other things grow',
     note: '4 KiB reads at random from a memory back end, 32 deep. The first rows are measured inside of one process, ' +
       'as the cost on the device’s core is; those that say "polled" with `--doorbells mmap` and a polling driver on ' +
-      'another core.',
+      'another core. The bare copies go between the same places as the data of the row above, without a device.',
     columns: ['many for few', 'few, ns', 'many, ns', 'many / few', 'target'],
     rows
   }]
@@ -63,6 +66,15 @@ async function compareRigs ({ name, few, many }: Comparison, options: SuiteOptio
     few: () => costOf(() => one.cycle('read'), DEPTH, options.sliceMs),
     many: () => costOf(() => other.cycle('read'), DEPTH, options.sliceMs)
   })
+}
+
+/** Of what many regions in use cost, the part that is nobody's to spare. */
+async function compareCopies (options: SuiteOptions): Promise<Section['rows'][number]> {
+  using copies = new ScatteredCopies(BASE.diskBytes, SCATTERED_PAGES)
+  return await compare('bare copies: 10,000 mappings for 1', options, {
+    few: () => copies.throughOne(options.sliceMs),
+    many: () => copies.throughEach(options.sliceMs)
+  }, '')
 }
 
 /** With 63 idle queue pairs, whose doorbells are looked at too. Each in a process of its own, of which one works. */
@@ -113,9 +125,10 @@ async function prepare (device: PolledDevice): Promise<(durationMs: number) => n
 async function compare (
   name: string,
   { repetitions }: SuiteOptions,
-  measure: { readonly few: () => number, readonly many: () => number }
+  measure: { readonly few: () => number, readonly many: () => number },
+  target = '≤ 1.2'
 ): Promise<Section['rows'][number]> {
   const figures = await interleave([['few', measure.few], ['many', measure.many]], repetitions)
   const [few, many] = [figures.get('few')!, figures.get('many')!]
-  return { name, cells: [spreadOf(few), spreadOf(many), ratioOf(many, few), '≤ 1.2'] }
+  return { name, cells: [spreadOf(few), spreadOf(many), ratioOf(many, few), target] }
 }
