@@ -104,6 +104,6 @@ export class DoorbellPoller {
       queue.doorbell.isBusy = queue.isOpen && this.#turns - queue.doorbell.rungInTurn < BUSY_TURNS
       if (queue.doorbell.isBusy) busy[kept++] = queue
     }
-    busy.length = kept
+    if (kept < busy.length) busy.length = kept
   }
 }

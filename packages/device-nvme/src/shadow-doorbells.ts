@@ -138,7 +138,8 @@ export class ShadowDoorbells implements DoorbellWatch {
       if (queue.isOpen && this.#isBusy(buffers, queue, nowMs)) queues[kept++] = queue
       else queue.isWatched = false
     }
-    queues.length = kept
+    // To store the length that it has is a call into the engine all the same.
+    if (kept < queues.length) queues.length = kept
   }
 
   published (queue: CompletionQueue): void {
