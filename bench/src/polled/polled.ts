@@ -52,7 +52,16 @@ async function roundTrip (options: SuiteOptions, cores: Cores | undefined): Prom
       'driver sees it that polls on another core. The floor is a word of shared memory in each direction between two ' +
       'processes, with a copy of 4 KiB in between. The bare loop is that of the first table, 32 deep. The aim is ' +
       '1.5 µs on a machine where the bare loop takes 0.35 µs: 4.3 of them.',
-    columns: ['command', 'mean, µs', 'p50, µs', 'floor, µs', 'bare loop, µs', 'p50 / floor', 'p50 / bare loop', 'target'],
+    columns: [
+      'command',
+      'mean, µs',
+      'p50, µs',
+      'floor, µs',
+      'bare loop, µs',
+      'p50 / floor',
+      'p50 / bare loop',
+      'target'
+    ],
     rows
   }
 }
