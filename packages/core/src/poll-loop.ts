@@ -87,21 +87,28 @@ export class PollLoop {
     const startedAtMs = performance.now()
     let nowMs = startedAtMs
     let untilClock = POLLS_PER_CLOCK
+    // Work takes time. When it ended is known when the clock is looked at next.
+    let hasWorked = false
     do {
       for (let count = 0; count < SCANS_PER_POLL && this.#isRunning; count++) {
         if (!scan()) continue
-        this.#workedAtMs = nowMs
+        hasWorked = true
         untilClock -= POLLS_PER_WORK
       }
       if (--untilClock < 0) {
         nowMs = performance.now()
+        if (hasWorked) this.#workedAtMs = nowMs
+        hasWorked = false
         untilClock = POLLS_PER_CLOCK
       }
       if (this.#isRunning && poll()) {
         this.#workedAtMs = nowMs
         break
       }
-    } while (this.#isRunning && nowMs - this.#workedAtMs < SPIN_MS && nowMs - startedAtMs < this.#times.turnMs)
+    } while (
+      this.#isRunning && (hasWorked || nowMs - this.#workedAtMs < SPIN_MS) && nowMs - startedAtMs < this.#times.turnMs
+    )
+    if (hasWorked) this.#workedAtMs = nowMs
     end?.()
     this.#isInTurn = false
     if (this.#isRunning) this.#goOn(nowMs)
