@@ -108,7 +108,6 @@ export class PollLoop {
     } while (
       this.#isRunning && (hasWorked || nowMs - this.#workedAtMs < SPIN_MS) && nowMs - startedAtMs < this.#times.turnMs
     )
-    if (hasWorked) this.#workedAtMs = nowMs
     end?.()
     this.#isInTurn = false
     if (this.#isRunning) this.#goOn(nowMs)
