@@ -1,4 +1,5 @@
 // What queues cost by themselves: a chain is taken from its ring, completed at once, and given back.
+import { REAL_CLOCK } from '@pcikit/core'
 import { bench, describe } from 'vitest'
 import { FlatDmaSpace } from '../packages/device-nvme/bench/flat-memory.js'
 import { QueueScheduler } from '../packages/virtio/src/queue/queue-scheduler.js'
@@ -30,6 +31,7 @@ function createCycle ({ isPacked, isIndirect }: Format): () => void {
   const ring = isPacked ? new PackedBlkRing(options) : new SplitBlkRing(options)
   const scheduler: QueueScheduler = new QueueScheduler({
     isPolled: true,
+    clock: REAL_CLOCK,
     moderatesInterrupts: true,
     watchMs: 0,
     take: chain => chain.complete(chain.writable.byteLength),

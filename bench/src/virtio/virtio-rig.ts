@@ -1,5 +1,5 @@
 import { LateRanges } from '@pcikit/block'
-import { silentLogger } from '@pcikit/core'
+import { REAL_CLOCK, silentLogger } from '@pcikit/core'
 import { FeatureSet } from '@pcikit/virtio'
 // The parts of a device are no public interface. What is measured here is them and nothing around them.
 import { BlockConfig } from '../../../packages/device-virtio-blk/dist/block-config.js'
@@ -90,6 +90,7 @@ function deviceQueue (memory: RigMemory, host: HostRing, options: VirtioRigOptio
   const model = createModel(memory)
   const scheduler: QueueScheduler = new QueueScheduler({
     isPolled: true,
+    clock: REAL_CLOCK,
     moderatesInterrupts: true,
     watchMs: 0,
     take: chain => model.take(chain),

@@ -1,5 +1,6 @@
 import { TRY_MAX, TRY_MIN } from './interrupt-pace.js'
 import type { InterruptPace } from './interrupt-pace.js'
+import type { Clock } from './turn-loop.js'
 import { WorkList } from './work-list.js'
 
 /** A driver that consumed nothing for so long after an interrupt gets another one for what came meanwhile. */
@@ -68,6 +69,8 @@ export const NOTHING_ASKED: AskedModeration = Object.freeze({ isAsked: false, mo
 export class InterruptModeration<Queue extends ModeratedQueue> {
   readonly #surroundings: ModerationSurroundings<Queue>
   readonly #held = new WorkList<Queue>()
+  /** The time for what is being done. A number that is passed on may be one more for the garbage collector. */
+  #nowMs = 0
 
   constructor (surroundings: ModerationSurroundings<Queue>) {
     this.#surroundings = surroundings
@@ -85,20 +88,20 @@ export class InterruptModeration<Queue extends ModeratedQueue> {
       return
     }
     const { pace } = queue
-    const nowMs = performance.now()
-    const gapMs = nowMs - pace.publishedAtMs
+    this.#nowMs = performance.now()
+    const gapMs = this.#nowMs - pace.publishedAtMs
     if (gapMs < GAP_MAX_MS) pace.gapMs += (gapMs - pace.gapMs) * GAP_WEIGHT
-    pace.publishedAtMs = nowMs
-    this.#decide(queue, nowMs)
+    pace.publishedAtMs = this.#nowMs
+    this.#decide(queue)
   }
 
   /** The driver took `count` of what was published, and what is left may have to be told. */
   consumed (queue: Queue, count: number): void {
     if (!this.took(queue, count) || queue.untaken === 0) return
     // It came too late for these.
-    const { pace } = queue
-    pace.publishedAtMs = performance.now()
-    this.#decide(queue, pace.publishedAtMs)
+    this.#nowMs = performance.now()
+    queue.pace.publishedAtMs = this.#nowMs
+    this.#decide(queue)
   }
 
   /** The driver took `count` of what was published. True: that was its answer to an interrupt. */
@@ -109,15 +112,15 @@ export class InterruptModeration<Queue extends ModeratedQueue> {
     return true
   }
 
-  /** Sends what has waited long enough. */
-  look (): void {
+  /** Sends what has waited long enough. `clock` says what time it is. */
+  look (clock: Clock): void {
     if (this.#held.count === 0) return
-    const nowMs = performance.now()
     let kept = 0
     for (let index = 0; index < this.#held.count; index++) {
       const queue = this.#held.at(index)
       if (queue.pace.isHeld) this.#surroundings.lookAtHead(queue)
-      if (this.#isStillHeld(queue, nowMs)) this.#held.set(kept++, queue)
+      this.#nowMs = clock.nowMs
+      if (this.#isStillHeld(queue)) this.#held.set(kept++, queue)
       else queue.pace.isHeld = false
     }
     this.#held.truncate(kept)
@@ -128,19 +131,19 @@ export class InterruptModeration<Queue extends ModeratedQueue> {
     this.#held.release()
   }
 
-  #isStillHeld (queue: Queue, nowMs: number): boolean {
+  #isStillHeld (queue: Queue): boolean {
     if (!queue.isOpen || !queue.pace.isHeld || queue.untaken === 0) return false
-    if (!this.#isDue(queue, nowMs)) return true
-    this.#send(queue, nowMs)
+    if (!this.#isDue(queue)) return true
+    this.#send(queue)
     return false
   }
 
-  #decide (queue: Queue, nowMs: number): void {
-    if (this.#isDue(queue, nowMs)) {
-      this.#send(queue, nowMs)
+  #decide (queue: Queue): void {
+    if (this.#isDue(queue)) {
+      this.#send(queue)
     } else if (!queue.pace.isHeld) {
       queue.pace.isHeld = true
-      queue.pace.heldAtMs = nowMs
+      queue.pace.heldAtMs = this.#nowMs
       if (!this.#isListed(queue)) this.#held.add(queue)
       this.#surroundings.onHold()
     }
@@ -151,12 +154,12 @@ export class InterruptModeration<Queue extends ModeratedQueue> {
     return false
   }
 
-  #send (queue: Queue, nowMs: number): void {
+  #send (queue: Queue): void {
     const { pace } = queue
     this.#learn(queue)
     pace.isHeld = false
     pace.isTold = true
-    pace.toldAtMs = nowMs
+    pace.toldAtMs = this.#nowMs
     this.#surroundings.send(queue)
   }
 
@@ -172,8 +175,9 @@ export class InterruptModeration<Queue extends ModeratedQueue> {
     }
   }
 
-  #isDue (queue: Queue, nowMs: number): boolean {
+  #isDue (queue: Queue): boolean {
     const { pace } = queue
+    const nowMs = this.#nowMs
     const { asked } = this.#surroundings
     if (asked.isAsked) {
       const waitedMs = pace.isHeld ? nowMs - pace.heldAtMs : 0

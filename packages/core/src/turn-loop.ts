@@ -4,8 +4,11 @@ import { WorkList } from './work-list.js'
 const SPIN_MS = 0.05
 /** … and how many rounds it takes at most, whatever the clock says. */
 const ROUNDS_MAX = 1024
-/** Rounds without work between two looks at the clock. On Node 20 and 22 a look takes as long as a round. */
-const ROUNDS_PER_CLOCK = 8
+/**
+ * So many of them had a look without work between two looks at the clock. On Node 20 and 22 the clock takes as long as a
+ * look, and leaves a number behind for the garbage collector.
+ */
+const LOOKS_PER_CLOCK = 64
 
 /** What has turns. Nothing of it may throw. */
 export interface TurnTargets {
@@ -16,6 +19,18 @@ export interface TurnTargets {
   /** Whether others are at work for it, as threads of a back end. */
   readonly isWaiting: () => boolean
 }
+
+/** What time it is, in milliseconds as of `performance.now()`. */
+export interface Clock {
+  readonly nowMs: number
+}
+
+/** For whoever has no turns. Each look at it leaves a number behind for the garbage collector, on Node 20 and 22. */
+export const REAL_CLOCK: Clock = Object.freeze({
+  get nowMs () {
+    return performance.now()
+  }
+})
 
 interface Turn {
   readonly targets: TurnTargets
@@ -36,7 +51,7 @@ interface Turn {
  *   schedule ─► turn of the event loop: run, run, run … ─► event loop ─► run, run …      until nothing is scheduled
  * ```
  */
-export class TurnLoop {
+export class TurnLoop implements Clock {
   readonly #turn: Turn
 
   constructor (targets: TurnTargets) {
@@ -50,6 +65,14 @@ export class TurnLoop {
     turns.add(this.#turn)
   }
 
+  /**
+   * What the clock said last: when the turn began, after work, or some rounds ago. For whoever looks at something in
+   * each round, and at the time besides.
+   */
+  get nowMs (): number {
+    return turns.nowMs
+  }
+
   /** Takes {@link TurnLoop.schedule} back. */
   cancel (): void {
     this.#turn.isWanted = false
@@ -58,6 +81,7 @@ export class TurnLoop {
 
 /** The turns of all devices of a thread. */
 class Turns {
+  nowMs = 0
   #listed = new WorkList<Turn>()
   #spare = new WorkList<Turn>()
   #immediate: NodeJS.Immediate | undefined = undefined
@@ -69,7 +93,8 @@ class Turns {
   #isMicrotaskDue = false
   readonly #begin = (): void => {
     this.#immediate = undefined
-    this.#endMs = performance.now() + SPIN_MS
+    this.nowMs = performance.now()
+    this.#endMs = this.nowMs + SPIN_MS
     this.#spin()
   }
   readonly #goOn = (): void => {
@@ -77,7 +102,8 @@ class Turns {
     try {
       // Only once: whatever else was answered runs in microtasks as well, after this one.
       this.#round()
-      if (performance.now() >= this.#endMs) this.#isAnswered = false
+      this.nowMs = performance.now()
+      if (this.nowMs >= this.#endMs) this.#isAnswered = false
     } finally {
       this.#leave()
     }
@@ -106,10 +132,12 @@ class Turns {
     let quiet = 0
     try {
       for (let rounds = 0; rounds < ROUNDS_MAX && this.#listed.count > 0; rounds++) {
-        quiet = this.#round() ? ROUNDS_PER_CLOCK : quiet + 1
+        const looks = this.#listed.count
+        quiet = this.#round() ? LOOKS_PER_CLOCK : quiet + looks
         if (this.#isAnswered || this.#isWaiting) break
-        if (quiet < ROUNDS_PER_CLOCK) continue
-        if (performance.now() >= this.#endMs) break
+        if (quiet < LOOKS_PER_CLOCK) continue
+        this.nowMs = performance.now()
+        if (this.nowMs >= this.#endMs) break
         quiet = 0
       }
     } finally {

@@ -100,7 +100,8 @@ export function assembleController (surroundings: ControllerSurroundings, events
   const shadow = assembleShadow(surroundings, queues, interrupts, {
     ring: (number, value) => doorbells.ring(number, value),
     onRegister: () => scheduler.resume(),
-    onWatch: () => scheduler.watch()
+    onWatch: () => scheduler.watch(),
+    clock: () => scheduler.clock
   })
   const keepAlive = new KeepAlive(() => events.onFatal('the host sent no Keep Alive command in time'))
   const features = new Features({
@@ -165,7 +166,7 @@ function assembleShadow (
   { dma, shadowWatchMs, limits }: ControllerSurroundings,
   queues: QueueSet,
   interrupts: InterruptGate,
-  calls: Pick<ShadowSurroundings, 'ring' | 'onRegister' | 'onWatch'>
+  calls: Pick<ShadowSurroundings, 'ring' | 'onRegister' | 'onWatch' | 'clock'>
 ): ShadowDoorbells {
   return new ShadowDoorbells({
     dma,

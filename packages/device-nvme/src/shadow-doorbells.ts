@@ -1,5 +1,5 @@
 import { DmaFault } from '@pcikit/core'
-import type { DmaSpace } from '@pcikit/core'
+import type { Clock, DmaSpace } from '@pcikit/core'
 import { CompletionQueue } from './queues/completion-queue.js'
 import type { DoorbellWatch } from './queues/doorbell-watch.js'
 import type { QueueSet } from './queues/queue-set.js'
@@ -29,6 +29,8 @@ export interface ShadowSurroundings {
   onRegister(): void
   /** Something is to be looked at in the next turn. */
   onWatch(): void
+  /** The time of turns. */
+  clock(): Clock
 }
 
 /** Where the buffers are. */
@@ -131,11 +133,10 @@ export class ShadowDoorbells implements DoorbellWatch {
     if (this.#isLookDue) this.#lookAtAll(buffers)
     const queues = this.#watched
     if (queues.length === 0) return
-    const nowMs = performance.now()
     let kept = 0
     for (let index = 0; index < queues.length; index++) {
       const queue = queues[index]!
-      if (queue.isOpen && this.#isBusy(buffers, queue, nowMs)) queues[kept++] = queue
+      if (queue.isOpen && this.#isBusy(buffers, queue)) queues[kept++] = queue
       else queue.isWatched = false
     }
     // To store the length that it has is a call into the engine all the same.
@@ -212,16 +213,17 @@ export class ShadowDoorbells implements DoorbellWatch {
   }
 
   /** Whether a queue is to be watched any longer. */
-  #isBusy (buffers: ShadowBuffers, queue: SubmissionQueue, nowMs: number): boolean {
+  #isBusy (buffers: ShadowBuffers, queue: SubmissionQueue): boolean {
+    const clock = this.#surroundings.clock()
     const seen = queue.doorbell.value
     if (!this.#lookAt(buffers, queue)) {
       this.#askIfThere(buffers, queue)
       return false
     }
     if (queue.doorbell.value === seen) {
-      return nowMs - queue.busyAtMs < queue.watchMs || this.#arm(buffers, queue)
+      return clock.nowMs - queue.busyAtMs < queue.watchMs || this.#arm(buffers, queue)
     }
-    queue.busyAtMs = nowMs
+    queue.busyAtMs = clock.nowMs
     // An event index that stays would be passed once in each lap.
     const passed = (queue.tail - queue.doorbell.eventIndex + queue.size) % queue.size
     if (passed > queue.size / 2) this.#disarm(buffers, queue)

@@ -1,5 +1,5 @@
-import { DmaFault, TurnLoop, WorkList } from '@pcikit/core'
-import type { StallWatch, TurnTargets } from '@pcikit/core'
+import { DmaFault, REAL_CLOCK, TurnLoop, WorkList } from '@pcikit/core'
+import type { Clock, StallWatch, TurnTargets } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import type { CompletionQueue } from './completion-queue.js'
@@ -17,7 +17,7 @@ const TURN_MS = 0.5
 export interface HeldInterrupts {
   readonly isHolding: boolean
   /** Sends those that have waited long enough. */
-  look(): void
+  look(clock: Clock): void
 }
 
 /** What the back ends have. */
@@ -76,6 +76,11 @@ export class QueueScheduler {
   set isDriven (value: boolean) {
     this.#isDriven = value
     if (!value && this.#hasWork) this.#schedule()
+  }
+
+  /** What time it is for turns. */
+  get clock (): Clock {
+    return this.#isDriven ? REAL_CLOCK : this.#turns
   }
 
   /** See {@link Media}. */
@@ -183,7 +188,7 @@ export class QueueScheduler {
     }
     this.#publish()
     this.#notify()
-    this.#ports.held.look()
+    this.#ports.held.look(this.clock)
     this.#isInTurn = false
     this.#watchStalls()
     if (this.#hasWork) this.#schedule()

@@ -1,4 +1,5 @@
 import { InterruptModeration, NOTHING_ASKED } from '@pcikit/core'
+import type { Clock } from '@pcikit/core'
 import type { Virtqueue } from './virtqueue.js'
 
 /** What interrupts of queues are sent with. */
@@ -40,8 +41,8 @@ export class QueueInterrupts {
   }
 
   /** Sends those that have waited long enough. */
-  look (): void {
-    this.#moderation.look()
+  look (clock: Clock): void {
+    this.#moderation.look(clock)
   }
 
   reset (): void {

@@ -1,4 +1,5 @@
 import { DmaFault, WorkList } from '@pcikit/core'
+import type { Clock } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
 import { QueueInterrupts } from './queue-interrupts.js'
 import { QueueWatch } from './queue-watch.js'
@@ -23,6 +24,8 @@ type Duty = (typeof Duty)[keyof typeof Duty]
 export interface SchedulerPorts {
   /** Somebody calls `run` again and again: drivers never have to notify, and no turn has to be scheduled. */
   readonly isPolled: boolean
+  /** What time it is for turns. */
+  readonly clock: Clock
   /** How long a queue is looked at, at most, after its last work before its driver has to notify, in milliseconds. */
   readonly watchMs: number
   /** Whether drivers that take buffers in bunches are interrupted once for a bunch. */
@@ -176,7 +179,7 @@ export class QueueScheduler {
   }
 
   #turn (): number {
-    if (!this.#ports.isPolled) this.#nowMs = performance.now()
+    if (!this.#ports.isPolled) this.#nowMs = this.#ports.clock.nowMs
     this.#watch.lookAll()
     let worked = this.#serveRound()
     if (this.#listed.count > 0) {
@@ -188,7 +191,7 @@ export class QueueScheduler {
       } while (this.#listed.count > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
     }
     this.#interrupt()
-    if (this.#isRunning) this.#interrupts.look()
+    if (this.#isRunning) this.#interrupts.look(this.#ports.clock)
     this.#noteStalls()
     return worked
   }

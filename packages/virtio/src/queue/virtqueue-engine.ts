@@ -1,4 +1,4 @@
-import { assert, DmaFault, dropFaults, FaultPolicy, PollLoop, StallWatch, TurnLoop } from '@pcikit/core'
+import { assert, DmaFault, dropFaults, FaultPolicy, PollLoop, REAL_CLOCK, StallWatch, TurnLoop } from '@pcikit/core'
 import type { DmaSpace, Subscription } from '@pcikit/core'
 import { DataFaults } from './data-faults.js'
 import type { QueueEngine, QueueSurroundings, VirtqueueFeatures, VirtqueuePlace } from './queue-engine.js'
@@ -45,8 +45,14 @@ class VirtqueueEngine implements QueueEngine {
       this.#broken(`Queue ${record.queueIndex}, head ${record.id}: its buffers cannot be reached.`)
     })
     this.#stalls = new StallWatch(faultPolicy, graceMs, () => this.#missed())
+    this.#turns = new TurnLoop({
+      run: () => this.#run() > 0,
+      poll: () => this.#chains > 0 && events.poll(),
+      isWaiting: () => this.#chains > 0
+    })
     this.#scheduler = new QueueScheduler({
       isPolled,
+      clock: isPolled ? REAL_CLOCK : this.#turns,
       watchMs: times.watchUs / 1000,
       moderatesInterrupts: surroundings.moderatesInterrupts,
       take: record => {
@@ -59,11 +65,6 @@ class VirtqueueEngine implements QueueEngine {
       stalled: isWaiting => isWaiting ? this.#stalls.begin() : this.#stalls.end()
     })
     this.#loop = isPolled ? this.#createLoop() : undefined
-    this.#turns = new TurnLoop({
-      run: () => this.#run() > 0,
-      poll: () => this.#chains > 0 && events.poll(),
-      isWaiting: () => this.#chains > 0
-    })
     const shared = this.#surroundQueues()
     this.#queues = queues.map(({ entriesMax }, index) => new Virtqueue(index, entriesMax, shared))
     this.#mapped = dma.onMap((iova, byteLength) => {
