@@ -67,15 +67,19 @@ export interface BlockBackend extends AsyncDisposable {
   readonly discard?: ((lba: number, blockCount: number) => void | Promise<void>) | undefined
 
   /**
-   * Looks for requests that were answered meanwhile, without waiting, and settles their promises; hands over what the
-   * back end may have kept to start together with more. Returns true when it settled any: what waits for these promises
-   * runs when the caller is done and the microtasks run.
+   * Looks for requests that were answered meanwhile, and settles their promises; hands over what the back end may have
+   * kept to start together with more. Returns true when it settled any: what waits for these promises runs when the
+   * caller is done and the microtasks run.
+   *
+   * It does not wait. With `mayWait` it may, for some tens of microseconds and until a request is answered: for a
+   * caller that has nothing else to do and would ask again at once, while a thread of the back end may be in need of
+   * the core.
    *
    * For a device that polls, between its other work. Nobody has to call it: the event loop does the same, only later,
    * and some requests may be answered by the event loop alone. Present where it can find anything. Calls after the back
    * end was closed find nothing.
    */
-  readonly poll?: (() => boolean) | undefined
+  readonly poll?: ((mayWait?: boolean) => boolean) | undefined
 
   /**
    * Looks whether the storage has another size now, and takes it over: blocks past its new end are out of range from

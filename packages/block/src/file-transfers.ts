@@ -12,7 +12,7 @@ import type { TransferVector } from './transfer-vector.js'
  */
 export interface FileTransfers {
   /** See `BlockBackend.poll`. */
-  readonly poll: (() => boolean) | undefined
+  readonly poll: ((mayWait?: boolean) => boolean) | undefined
   /** Resolves to the bytes read: fewer than asked only at the end of the file. */
   read(vector: TransferVector, position: number): Promise<number>
   write(vector: TransferVector, position: number): Promise<number>

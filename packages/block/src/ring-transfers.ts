@@ -9,10 +9,27 @@ export const RING_SLOT_COUNT = 256
 /** So many requests do not wait for the rest of their turn, so that a disk begins while more are prepared. */
 const BATCH_MAX = 32
 
+/**
+ * With so many requests in flight, whoever waits for them sleeps instead of looking on, for so many microseconds at
+ * most. Linux runs what it cannot do at once on threads, often on the core that handed it over. One request is over
+ * sooner than somebody who sleeps is woken; with more, whoever looks on takes the time from the thread that he waits
+ * for.
+ */
+const SLEEP_REQUESTS_MIN = 2
+const SLEEP_US = 50
+
 /** What is used of a ring. */
 export type RequestRing = Pick<
   IoRing,
-  'slotCount' | 'hasAnswers' | 'prepareRead' | 'prepareWrite' | 'prepareSync' | 'exchange' | 'onAnswer' | 'close'
+  | 'slotCount'
+  | 'hasAnswers'
+  | 'prepareRead'
+  | 'prepareWrite'
+  | 'prepareSync'
+  | 'exchange'
+  | 'wait'
+  | 'onAnswer'
+  | 'close'
 >
 
 /** A request that the ring has. */
@@ -35,7 +52,7 @@ export class RingTransfers implements FileTransfers {
   readonly #requests: (Request | undefined)[]
   readonly #freeSlots: number[]
   readonly #handOver: () => void
-  readonly poll: () => boolean
+  readonly poll: (mayWait?: boolean) => boolean
   #prepared: number
 
   /** Owns `ring` from now on. `overflow` does what finds no slot. */
@@ -50,7 +67,10 @@ export class RingTransfers implements FileTransfers {
     this.#handOver = () => {
       if (this.#prepared > 0) this.#exchange()
     }
-    this.poll = () => (this.#prepared > 0 || ring.hasAnswers) && this.#exchange()
+    this.poll = mayWait => {
+      if (this.#prepared === 0 && !ring.hasAnswers && !(mayWait === true && this.#sleep())) return false
+      return this.#exchange()
+    }
     ring.onAnswer(() => this.#exchange())
   }
 
@@ -91,6 +111,13 @@ export class RingTransfers implements FileTransfers {
     if (this.#prepared === 1) queueMicrotask(this.#handOver)
     if (this.#prepared >= BATCH_MAX) this.#exchange()
     return answer
+  }
+
+  /** Lets others have the core. True: something was answered. */
+  #sleep (): boolean {
+    if (this.#ring.slotCount - this.#freeSlots.length < SLEEP_REQUESTS_MIN) return false
+    this.#ring.wait(SLEEP_US)
+    return this.#ring.hasAnswers
   }
 
   /** True when requests were answered. */

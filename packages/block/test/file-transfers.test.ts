@@ -18,6 +18,7 @@ let path: string
 let file: FileHandle
 let ring: RequestRing | undefined
 let exchanges: number
+let waits: number
 
 beforeEach(async () => {
   folder = await createScratchFolder()
@@ -25,6 +26,7 @@ beforeEach(async () => {
   file = await open(path, 'r+')
   ring = undefined
   exchanges = 0
+  waits = 0
 })
 afterEach(async () => {
   ring?.close()
@@ -53,6 +55,10 @@ function countingRing (slotCount: number): RequestRing {
     exchange: answers => {
       exchanges += 1
       return made.exchange(answers)
+    },
+    wait: microseconds => {
+      waits += 1
+      made.wait(microseconds)
     },
     onAnswer: callback => made.onAnswer(callback),
     close: () => made.close()
@@ -116,6 +122,27 @@ describe('transfers through io_uring', () => {
     expect([before, after]).toEqual([0, 1])
     expect(await Promise.all(answers)).toEqual(pages.map(() => 4096))
     expect(targets).toEqual(pages)
+  })
+
+  it('gives the core away only when told that it may, while several requests are in flight', async () => {
+    const write = (index: number): Promise<number> => transfers.write(vectorOf(new Uint8Array(4096)), index * 4096)
+    const one = write(0)
+    transfers.poll!(true)
+    transfers.poll!(true)
+    expect([await one, waits]).toEqual([4096, 0])
+    const several = Array.from({ length: 8 }, (_, index) => write(index))
+    let settled = false
+    const all = Promise.all(several).then(results => {
+      settled = true
+      return results
+    })
+    for (let count = 0; count < 10; count += 1) transfers.poll!()
+    expect(waits).toBe(0)
+    while (!settled) {
+      transfers.poll!(true)
+      await Promise.resolve()
+    }
+    expect(await all).toEqual(several.map(() => 4096))
   })
 
   it('lets the disk begin before a long turn is over', () => {

@@ -5,8 +5,8 @@ const SPIN_MS = 0.05
 /** … and how many rounds it takes at most, whatever the clock says. */
 const ROUNDS_MAX = 1024
 /**
- * So many of them had a look without work between two looks at the clock. On Node 20 and 22 the clock takes as long as a
- * look, and leaves a number behind for the garbage collector.
+ * So many of them had a look without work between two looks at the clock. On Node 20 and 22 the clock takes as long as
+ * a look, and leaves a number behind for the garbage collector.
  */
 const LOOKS_PER_CLOCK = 64
 
@@ -14,8 +14,11 @@ const LOOKS_PER_CLOCK = 64
 export interface TurnTargets {
   /** Does what there is to do. True: there was something. What is left, or is to be looked at again, is scheduled. */
   readonly run: () => boolean
-  /** Looks for work that ended meanwhile. True: what comes of it runs when the turn has ended. */
-  readonly poll: () => boolean
+  /**
+   * Looks for work that ended meanwhile. True: what comes of it runs when the turn has ended. With `mayWait` it may
+   * wait for that, for some tens of microseconds: nobody else has anything to do.
+   */
+  readonly poll: (mayWait: boolean) => boolean
   /** Whether others are at work for it, as threads of a back end. */
   readonly isWaiting: () => boolean
 }
@@ -45,7 +48,8 @@ interface Turn {
  * devices of the process have their turns together, so none of them waits while another one looks on.
  *
  * Whoever waits for others has one look for each turn of the event loop. Linux takes a core from a program that makes
- * no system call at the next tick, which may be milliseconds away, and they may be in need of that core.
+ * no system call at the next tick, which may be milliseconds away, and they may be in need of that core. Who alone has
+ * turns, and had nothing to do in this one, may even sleep for a moment.
  *
  * ```
  *   schedule ─► turn of the event loop: run, run, run … ─► event loop ─► run, run …      until nothing is scheduled
@@ -91,6 +95,8 @@ class Turns {
   #isAnswered = false
   #isWaiting = false
   #isMicrotaskDue = false
+  /** Somebody is the only one who has turns. */
+  #isAlone = false
   readonly #begin = (): void => {
     this.#immediate = undefined
     this.nowMs = performance.now()
@@ -155,6 +161,7 @@ class Turns {
     this.#listed = this.#spare
     this.#isInTurn = true
     this.#isWaiting = false
+    this.#isAlone = turns.count === 1
     let hasWorked = false
     let index = 0
     try {
@@ -175,7 +182,7 @@ class Turns {
     turn.isWanted = false
     const { run, poll, isWaiting } = turn.targets
     const hasWorked = run()
-    if (poll()) this.#isAnswered = true
+    if (poll(this.#isAlone && !hasWorked)) this.#isAnswered = true
     if (isWaiting()) this.#isWaiting = true
     return hasWorked
   }

@@ -97,6 +97,46 @@ describe('TurnLoop', () => {
     expect(runs).toBe(2)
   })
 
+  it('lets only those wait who have turns alone, and had nothing to do', async () => {
+    const told: [string, boolean][] = []
+    const create = (name: string, work: boolean[]): TurnLoop => {
+      const loop: TurnLoop = new TurnLoop({
+        run: () => {
+          if (work.length > 1) loop.schedule()
+          return work.shift()!
+        },
+        poll: mayWait => {
+          told.push([name, mayWait])
+          return false
+        },
+        isWaiting: () => true
+      })
+      return loop
+    }
+    create('alone', [true, false]).schedule()
+    while (told.length < 2) await immediate()
+    create('one', [false]).schedule()
+    create('other', [false]).schedule()
+    while (told.length < 4) await immediate()
+    expect(told).toEqual([['alone', false], ['alone', true], ['one', false], ['other', false]])
+  })
+
+  it('tells the time of the turn', async () => {
+    let nowMs = 0
+    const before = performance.now()
+    const loop: TurnLoop = new TurnLoop({
+      ...IDLE,
+      run: () => {
+        nowMs = loop.nowMs
+        return false
+      }
+    })
+    loop.schedule()
+    await immediate()
+    expect(nowMs).toBeGreaterThanOrEqual(before)
+    expect(nowMs).toBeLessThanOrEqual(performance.now())
+  })
+
   it('runs what comes of an answer without waiting for the event loop', async () => {
     const order: string[] = []
     let answer: (() => void) | undefined

@@ -126,9 +126,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     // While bus mastering is off nobody expects anything, also of what was missing before.
     if (dma.isBusMaster && scheduler.isStalled) events.onFatal('the memory of a queue went away and did not return')
   })
-  const faults = faultPolicy !== FaultPolicy.FATAL ?
-    undefined :
-    new TransferFaults(dma, () => events.onFatal('the data of a command could not be reached'))
+  const faults = watchTransfers(surroundings, events)
   const scheduler = new QueueScheduler(pool, {
     execute: command => processor.execute(command),
     notify: queue => {
@@ -158,8 +156,17 @@ export function assembleController (surroundings: ControllerSurroundings, events
   return { memory: dma, data, prps, pool, ...machine, admin, io, health, faults }
 }
 
+/** For the policy that ends the controller where data cannot be reached. */
+function watchTransfers (
+  { dma, faultPolicy }: ControllerSurroundings,
+  events: ControllerEvents
+): TransferFaults | undefined {
+  if (faultPolicy !== FaultPolicy.FATAL) return undefined
+  return new TransferFaults(dma, () => events.onFatal('the data of a command could not be reached'))
+}
+
 function watchMedia (namespaces: Namespaces, isBusy: () => boolean): Media {
-  return { poll: () => isBusy() && namespaces.poll(), isWaiting: isBusy }
+  return { poll: mayWait => isBusy() && namespaces.poll(mayWait), isWaiting: isBusy }
 }
 
 function assembleShadow (

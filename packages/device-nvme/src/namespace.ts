@@ -47,10 +47,10 @@ export class Namespaces {
   }
 
   /** Looks for requests that the back ends have answered. True: there were some, and who waits for them runs next. */
-  poll (): boolean {
+  poll (mayWait: boolean): boolean {
     let hasSettled = false
     for (let index = 0; index < this.#active.length; index++) {
-      if (this.#active[index]!.backend.poll?.() === true) hasSettled = true
+      if (this.#active[index]!.backend.poll?.(mayWait && this.#active.length === 1) === true) hasSettled = true
     }
     return hasSettled
   }

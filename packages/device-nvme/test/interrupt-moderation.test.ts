@@ -157,9 +157,8 @@ describe('a host that gives out commands in bunches', () => {
     expect(interrupts.length).toBeLessThan(150)
   })
 
-  it('is interrupted at once while a back end works', async () => {
-    const { harness, queue, interrupts } = await start({ backends: [new FakeBackend({ isAsync: true })] })
-    await teach(queue, 4)
+  /** Has one command end while another one is under way. Returns what lets that end. */
+  async function endOneOfTwo (harness: Harness, queue: HostQueue): Promise<() => void> {
     const read = { opcode: IoOpcode.READ, nsid: 1, prp1: DATA, cdw12: 0 }
     let open = (): void => undefined
     harness.backends[0]!.gate = new Promise<void>(resolve => {
@@ -171,8 +170,30 @@ describe('a host that gives out commands in bunches', () => {
     queue.put({ ...flush, opcode: 0x7f })
     queue.ring()
     await turns()
+    return open
+  }
+
+  it('is interrupted after a tenth of a millisecond at most while a back end works', async () => {
+    const { harness, queue, interrupts } = await start({ backends: [new FakeBackend({ isAsync: true })] })
+    await teach(queue, 4)
+    const end = await endOneOfTwo(harness, queue)
+    expect(interrupts).toHaveLength(1)
+    vi.advanceTimersByTime(0.11)
+    await turns()
     expect(interrupts).toHaveLength(2)
-    open()
+    end()
+  })
+
+  it('is interrupted at once while a back end works that has shown to take longer', async () => {
+    const { harness, queue, interrupts } = await start({ backends: [new FakeBackend({ isAsync: true })] })
+    for (let round = 0; round < 4; round++) {
+      await teach(queue, 4)
+      vi.advanceTimersByTime(1)
+    }
+    const before = interrupts.length
+    const end = await endOneOfTwo(harness, queue)
+    expect(interrupts).toHaveLength(before + 1)
+    end()
   })
 })
 

@@ -36,7 +36,7 @@ export class VirtioBlkModel implements VirtioModel {
     this.#parts.zones?.deviceReset()
   }
 
-  poll (): boolean {
-    return this.#parts.disk.backend.poll?.() === true
+  poll (mayWait: boolean): boolean {
+    return this.#parts.disk.backend.poll?.(mayWait) === true
   }
 }

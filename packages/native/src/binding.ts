@@ -55,6 +55,7 @@ export interface NativeIoRing {
   prepareWrite(slot: number, ...transfer: VectorArguments): void
   prepareSync(slot: number, fd: number): void
   exchange(answers: Float64Array): number
+  wait(microseconds: number): void
   onAnswer(callback: (() => void) | undefined): void
   close(): void
 }

@@ -93,6 +93,15 @@ export class IoRing {
     return this.#native.exchange(answers)
   }
 
+  /**
+   * Gives the processor away until there is an answer to take, for so many microseconds at most, up to a second. For
+   * whoever would look on otherwise: a thread of the kernel that works for the ring may be in need of that very core.
+   * Returns at once while nothing is in flight. What was prepared and not handed over counts as such.
+   */
+  wait (microseconds: number): void {
+    this.#native.wait(microseconds)
+  }
+
   /** Calls `callback` from the event loop while there are answers to take, until it is replaced or cleared. */
   onAnswer (callback: (() => void) | undefined): void {
     this.#native.onAnswer(callback)

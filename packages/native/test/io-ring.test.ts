@@ -135,6 +135,27 @@ describe('IoRing', () => {
     expect(seen).toEqual([false, false, false, false])
   })
 
+  it('waits for an answer, and no longer than it was told to', () => {
+    const { reader, writer } = openPipe(folder)
+    ring.prepareRead(0, reader, [new Uint8Array(4)], [0], [4], 1, OWN_POSITION)
+    ring.exchange(answers)
+    ring.wait(100)
+    const before = ring.hasAnswers
+    writeSync(writer, Uint8Array.of(1, 2, 3, 4))
+    while (!ring.hasAnswers) ring.wait(1_000_000)
+    expect([before, ring.exchange(answers), answers[1]]).toEqual([false, 1, 4])
+    closeDescriptor(reader)
+    closeDescriptor(writer)
+  })
+
+  it('has nothing to wait for without a request, or once it is closed', () => {
+    ring.wait(1_000_000)
+    ring.close()
+    ring.wait(1_000_000)
+    expect(ring.hasAnswers).toBe(false)
+    expect(() => ring.wait(1_000_001)).toThrow(RangeError)
+  })
+
   it('uses a slot again and again', () => {
     const target = new Uint8Array(4)
     const seen = Array.from({ length: 1000 }, (_, index) => {

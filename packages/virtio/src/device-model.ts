@@ -107,7 +107,7 @@ export interface VirtioModel {
    */
   reset?(): void | Promise<void>
   /** For a device that polls: looks for work that ended meanwhile. True: there was some. See `BlockBackend.poll`. */
-  poll?(): boolean
+  poll?(mayWait: boolean): boolean
 }
 
 /** What a virtio device is built with: resolve each from the container. */

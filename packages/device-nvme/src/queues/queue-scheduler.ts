@@ -85,7 +85,7 @@ export class QueueScheduler {
 
   /** See {@link Media}. */
   poll (): boolean {
-    return this.#ports.media.poll()
+    return this.#ports.media.poll(false)
   }
 
   /** There are doorbells to look at. */

@@ -15,6 +15,8 @@ namespace pcikit {
 namespace {
 
 constexpr int64_t kSlotsMax = 4096;
+/** A second, in microseconds: nobody holds the event loop up for longer. */
+constexpr int64_t kWaitMax = 1000000;
 /** Stands in the place of a slot's number for the requests that end others. */
 constexpr uint64_t kCancelTag = UINT64_MAX;
 
@@ -39,6 +41,7 @@ class IoRing : public Watched {
   static napi_value PrepareWrite (napi_env env, napi_callback_info info);
   static napi_value PrepareSync (napi_env env, napi_callback_info info);
   static napi_value Exchange (napi_env env, napi_callback_info info);
+  static napi_value Wait (napi_env env, napi_callback_info info);
   static napi_value OnAnswer (napi_env env, napi_callback_info info);
   static napi_value Close (napi_env env, napi_callback_info info);
 
@@ -272,6 +275,17 @@ napi_value IoRing::Exchange (napi_env env, napi_callback_info info) {
   return Number(env, static_cast<double>(filled / 2));
 }
 
+/** wait(microseconds) */
+napi_value IoRing::Wait (napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  auto* ring = call.Self<IoRing>();
+  int64_t microseconds = 0;
+  if (ring == nullptr || !call.ReadInteger(0, "The time", 0, kWaitMax, &microseconds)) return nullptr;
+  // Without anything under way there is nothing that could end the wait.
+  if (ring->busy_ != 0) ring->queue_->Wait(microseconds * 1000);
+  return nullptr;
+}
+
 napi_value IoRing::OnAnswer (napi_env env, napi_callback_info info) {
   const Call call(env, info);
   auto* ring = call.Self<IoRing>();
@@ -328,6 +342,7 @@ void ExportIoRing (napi_env env, napi_value exports) {
   const napi_property_descriptor properties[] = {
       Method("prepareRead", IoRing::PrepareRead), Method("prepareWrite", IoRing::PrepareWrite),
       Method("prepareSync", IoRing::PrepareSync), Method("exchange", IoRing::Exchange),
+      Method("wait", IoRing::Wait),
       Method("onAnswer", IoRing::OnAnswer),       Method("close", IoRing::Close),
   };
   ExportClass(env, exports, "IoRing", IoRing::New, std::size(properties), properties);

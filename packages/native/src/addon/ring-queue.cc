@@ -16,11 +16,14 @@ constexpr long kEnterCall = 426;
 
 constexpr off_t kRingsOffset = 0;
 constexpr off_t kRequestsOffset = 0x10000000;
+/** IORING_ENTER_GETEVENTS and IORING_ENTER_EXT_ARG. */
 constexpr unsigned kGetEvents = 1;
+constexpr unsigned kHasTimeout = 1 << 3;
 
 // IORING_FEAT_*: both rings in one mapping; answers are never dropped; what a request points to is read when it is
-// handed over; a descriptor's own position; and threads of this process do what has to wait (Linux 5.12).
-constexpr uint32_t kNeeded = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9;
+// handed over; a descriptor's own position; waits that end; and threads of this process do what has to wait (Linux
+// 5.12).
+constexpr uint32_t kNeeded = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 8 | 1 << 9;
 
 /** struct io_sqring_offsets. */
 struct RequestOffsets {
@@ -41,6 +44,20 @@ struct Parameters {
   AnswerOffsets answers;
 };
 static_assert(sizeof(Parameters) == 120);
+
+/** struct io_uring_getevents_arg. */
+struct WaitLimits {
+  uint64_t signals;
+  uint32_t signals_bytes;
+  uint32_t unused;
+  uint64_t timeout;
+};
+
+/** struct __kernel_timespec. */
+struct Timeout {
+  int64_t seconds;
+  int64_t nanoseconds;
+};
 
 void* MapShared (int fd, size_t bytes, off_t offset) {
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
@@ -123,6 +140,13 @@ int RingQueue::Enter (bool wait) {
     // It stops at a request that it cannot even begin, and says how that ended with an answer.
     if (taken == 0) return EAGAIN;
   }
+}
+
+void RingQueue::Wait (int64_t nanoseconds) {
+  const Timeout timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+  const WaitLimits limits = {0, 0, 0, reinterpret_cast<uint64_t>(&timeout)};
+  // However it ends: the ring says what there is.
+  syscall(kEnterCall, fd_, 0, 1, kGetEvents | kHasTimeout, &limits, sizeof limits);
 }
 
 bool RingQueue::Pop (RingAnswer* answer) {

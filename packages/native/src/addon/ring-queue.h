@@ -59,6 +59,8 @@ class RingQueue {
   unsigned pending () const;
   /** Hands pending requests to the kernel, and waits for an answer when told so. Returns 0 or an errno. */
   int Enter (bool wait);
+  /** Waits until there is an answer, for so long at most. Hands nothing over. */
+  void Wait (int64_t nanoseconds);
   /** Takes back a request that the kernel has not taken, the last one first. False when there is none. */
   bool TakeBack (RingRequest* request);
   /** Takes the next answer. False when there is none. */

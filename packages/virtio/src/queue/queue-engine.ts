@@ -30,7 +30,7 @@ export interface QueueEvents {
   /** The driver broke a rule, or the memory of a queue stays away: nothing is served until a reset. */
   broken(reason: string): void
   /** Looks for work that ended meanwhile. */
-  poll(): boolean
+  poll(mayWait: boolean): boolean
 }
 
 /** What queues are made from. */

@@ -47,7 +47,7 @@ class VirtqueueEngine implements QueueEngine {
     this.#stalls = new StallWatch(faultPolicy, graceMs, () => this.#missed())
     this.#turns = new TurnLoop({
       run: () => this.#run() > 0,
-      poll: () => this.#chains > 0 && events.poll(),
+      poll: mayWait => this.#chains > 0 && events.poll(mayWait),
       isWaiting: () => this.#chains > 0
     })
     this.#scheduler = new QueueScheduler({
@@ -142,7 +142,7 @@ class VirtqueueEngine implements QueueEngine {
 
   #createLoop (): PollLoop {
     const { times, events } = this.#surroundings
-    return new PollLoop({ scan: () => this.#scan(), poll: () => events.poll() }, {
+    return new PollLoop({ scan: () => this.#scan(), poll: () => events.poll(false) }, {
       turnMs: times.pollSocketUs / 1000,
       idleMs: times.pollIdleUs / 1000,
       backOffMs: times.pollBackOffMs

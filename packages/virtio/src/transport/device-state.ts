@@ -58,7 +58,7 @@ export class DeviceState {
       take: chain => this.#take(chain),
       interrupt: queueIndex => parts.sender.queueUsed(queueIndex),
       broken: reason => this.fail(reason),
-      poll: () => this.#poll()
+      poll: mayWait => this.#poll(mayWait)
     })
   }
 
@@ -293,9 +293,9 @@ export class DeviceState {
     }
   }
 
-  #poll (): boolean {
+  #poll (mayWait: boolean): boolean {
     try {
-      return this.#parts.model.poll?.() ?? false
+      return this.#parts.model.poll?.(mayWait) ?? false
     } catch (error) {
       this.#blame(error, 'poll() threw')
       return false

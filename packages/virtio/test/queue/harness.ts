@@ -169,7 +169,7 @@ export class Harness {
 
 /** Lets the event loop go on until something is so. */
 export async function until (condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 20_000; turn++) {
+  for (let turn = 0; turn < 500_000; turn++) {
     if (condition()) return
     await turns(1)
   }

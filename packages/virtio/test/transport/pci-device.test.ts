@@ -89,10 +89,10 @@ describe('a model', () => {
   it('is polled, where it wants that', () => {
     let hasWork = true
     const polling = new Harness({}, { poll: () => hasWork })
-    expect(polling.engine.events.poll()).toBe(true)
+    expect(polling.engine.events.poll(false)).toBe(true)
     hasWork = false
-    expect(polling.engine.events.poll()).toBe(false)
-    expect(new Harness().engine.events.poll()).toBe(false)
+    expect(polling.engine.events.poll(false)).toBe(false)
+    expect(new Harness().engine.events.poll(false)).toBe(false)
   })
 
   it('that throws when it is polled makes the device need a reset', () => {
@@ -102,7 +102,7 @@ describe('a model', () => {
       }
     })
     harness.start()
-    expect(harness.engine.events.poll()).toBe(false)
+    expect(harness.engine.events.poll(false)).toBe(false)
     expect(harness.status & Status.NEEDS_RESET).toBe(Status.NEEDS_RESET)
   })
 })
