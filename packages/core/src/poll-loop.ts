@@ -17,8 +17,11 @@ export interface PollTargets {
   readonly begin?: () => void
   /** Looks once and does what there is to do. True where there was something. */
   readonly scan: () => boolean
-  /** Looks for work that ended meanwhile. True: what comes of it is taken when the turn has ended. */
-  readonly poll: () => boolean
+  /**
+   * Looks for work that ended meanwhile. True: what comes of it is taken when the turn has ended. With `mayWait` it may
+   * wait for that, for some tens of microseconds: the scans before found nothing, and no other loop runs.
+   */
+  readonly poll: (mayWait: boolean) => boolean
   /** The turn is over, also where it was the last one. */
   readonly end?: () => void
 }
@@ -43,6 +46,8 @@ export interface PollTimes {
  * ```
  */
 export class PollLoop {
+  /** How many there are in this thread that share it. */
+  static #runningCount = 0
   readonly #targets: PollTargets
   readonly #times: PollTimes
   #isRunning = false
@@ -59,11 +64,13 @@ export class PollLoop {
   }
 
   start (): void {
+    if (!this.#isRunning) PollLoop.#runningCount++
     this.#isRunning = true
     this.kick()
   }
 
   stop (): void {
+    if (this.#isRunning) PollLoop.#runningCount--
     this.#isRunning = false
     this.#cancel()
   }
@@ -90,9 +97,11 @@ export class PollLoop {
     // Work takes time. When it ended is known when the clock is looked at next.
     let hasWorked = false
     do {
+      let isQuiet = true
       for (let count = 0; count < SCANS_PER_POLL && this.#isRunning; count++) {
         if (!scan()) continue
         hasWorked = true
+        isQuiet = false
         untilClock -= POLLS_PER_WORK
       }
       if (--untilClock < 0) {
@@ -101,7 +110,7 @@ export class PollLoop {
         hasWorked = false
         untilClock = POLLS_PER_CLOCK
       }
-      if (this.#isRunning && poll()) {
+      if (this.#isRunning && poll(isQuiet && PollLoop.#runningCount === 1)) {
         this.#workedAtMs = nowMs
         break
       }

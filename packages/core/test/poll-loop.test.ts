@@ -54,6 +54,40 @@ describe('a turn of a PollLoop', () => {
     expect(nowMs - 1000).toBeLessThan(TURN_MS / 2)
   })
 
+  it('lets who is asked for answers wait only after scans without work, and where it is the only one', async () => {
+    const times = { turnMs: TURN_MS, idleMs: 0, backOffMs: 1 }
+    const step = (): void => {
+      nowMs += 0.001
+    }
+    const idle: PollTargets = {
+      scan: () => {
+        step()
+        return false
+      },
+      poll: () => false
+    }
+    const ask = async (): Promise<boolean[]> => {
+      const told: boolean[] = []
+      let scans = 0
+      loop = new PollLoop({
+        scan: () => {
+          step()
+          return ++scans === 20
+        },
+        poll: mayWait => told.push(mayWait) === 3
+      }, times)
+      loop.start()
+      await immediate()
+      loop.stop()
+      return told.slice(0, 3)
+    }
+    const other = new PollLoop(idle, times)
+    other.start()
+    expect(new Set(await ask())).toEqual(new Set([false]))
+    other.stop()
+    expect(await ask()).toEqual([true, false, true])
+  })
+
   it('looks for answers between its scans, and ends with the first', async () => {
     const order: string[] = []
     loop = new PollLoop({

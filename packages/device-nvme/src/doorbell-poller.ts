@@ -42,7 +42,7 @@ export class DoorbellPoller {
         this.#scan()
         return scheduler.run() > 0
       },
-      poll: () => scheduler.poll(),
+      poll: mayWait => scheduler.poll(mayWait),
       end: () => {
         scheduler.isDriven = false
       }

@@ -84,8 +84,8 @@ export class QueueScheduler {
   }
 
   /** See {@link Media}. */
-  poll (): boolean {
-    return this.#ports.media.poll(false)
+  poll (mayWait: boolean): boolean {
+    return this.#ports.media.poll(mayWait)
   }
 
   /** There are doorbells to look at. */

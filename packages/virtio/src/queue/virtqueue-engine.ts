@@ -142,7 +142,7 @@ class VirtqueueEngine implements QueueEngine {
 
   #createLoop (): PollLoop {
     const { times, events } = this.#surroundings
-    return new PollLoop({ scan: () => this.#scan(), poll: () => events.poll(false) }, {
+    return new PollLoop({ scan: () => this.#scan(), poll: mayWait => events.poll(mayWait) }, {
       turnMs: times.pollSocketUs / 1000,
       idleMs: times.pollIdleUs / 1000,
       backOffMs: times.pollBackOffMs
