@@ -67,10 +67,8 @@ export class RingTransfers implements FileTransfers {
     this.#handOver = () => {
       if (this.#prepared > 0) this.#exchange()
     }
-    this.poll = mayWait => {
-      if (this.#prepared === 0 && !ring.hasAnswers && !(mayWait === true && this.#sleep())) return false
-      return this.#exchange()
-    }
+    this.poll = (mayWait = false) =>
+      (this.#prepared > 0 || ring.hasAnswers || (mayWait && this.#sleep())) && this.#exchange()
     ring.onAnswer(() => this.#exchange())
   }
 

@@ -100,6 +100,43 @@ describe('openFileTransfers', () => {
   })
 })
 
+describe('who polls and may wait', () => {
+  it('sleeps while several requests are in flight, and then takes what was answered', () => {
+    let hasAnswers = false
+    let isAnsweredMeanwhile = false
+    const calls: string[] = []
+    const transfers = openWith('io_uring', () => ({
+      slotCount: 4,
+      get hasAnswers () {
+        return hasAnswers
+      },
+      prepareRead: () => undefined,
+      prepareWrite: () => undefined,
+      prepareSync: () => undefined,
+      exchange: () => {
+        calls.push('exchange')
+        return 0
+      },
+      wait: () => {
+        calls.push('wait')
+        hasAnswers = isAnsweredMeanwhile
+      },
+      onAnswer: () => undefined,
+      close: () => undefined
+    }))
+    const poll = (mayWait?: boolean): string[] => {
+      transfers.poll!(mayWait)
+      return calls.splice(0)
+    }
+    void transfers.write(vectorOf(new Uint8Array(512)), 0)
+    expect([poll(true), poll(true)]).toEqual([['exchange'], []])
+    void transfers.write(vectorOf(new Uint8Array(512)), 512)
+    expect([poll(true), poll(), poll(false), poll(true)]).toEqual([['exchange'], [], [], ['wait']])
+    isAnsweredMeanwhile = true
+    expect(poll(true)).toEqual(['wait', 'exchange'])
+  })
+})
+
 describe('transfers through io_uring', () => {
   let transfers: FileTransfers
   beforeEach(({ skip }) => {
