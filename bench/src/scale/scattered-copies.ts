@@ -1,4 +1,4 @@
-import { closeDescriptor, createMemoryFile, Mapping } from '@pcikit/native'
+import { closeDescriptor, copyBytes, createMemoryFile, Mapping } from '@pcikit/native'
 
 const PAGE_BYTES = 4096
 
@@ -27,7 +27,7 @@ export class ScatteredCopies implements Disposable {
   throughOne (durationMs: number): number {
     return timed(durationMs, () => {
       const from = this.#random(this.#disk.length / PAGE_BYTES) * PAGE_BYTES
-      this.#guest.set(this.#disk.subarray(from, from + PAGE_BYTES), this.#random(this.#pages.length) * PAGE_BYTES)
+      copyBytes(this.#guest, this.#random(this.#pages.length) * PAGE_BYTES, this.#disk, from, PAGE_BYTES)
     })
   }
 
@@ -35,7 +35,7 @@ export class ScatteredCopies implements Disposable {
   throughEach (durationMs: number): number {
     return timed(durationMs, () => {
       const from = this.#random(this.#disk.length / PAGE_BYTES) * PAGE_BYTES
-      this.#pages[this.#random(this.#pages.length)]!.set(this.#disk.subarray(from, from + PAGE_BYTES))
+      copyBytes(this.#pages[this.#random(this.#pages.length)]!, 0, this.#disk, from, PAGE_BYTES)
     })
   }
 

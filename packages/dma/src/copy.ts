@@ -9,18 +9,16 @@ const LOOP_BYTES_MAX = 64
 /** Copies guest memory at its `place` into `target`, or nothing at all if a part cannot be read. */
 export function copyFromGuest (memory: GuestMemory, target: Uint8Array): DmaFault | Promise<DmaFault> {
   const count = target.byteLength
-  const chunk = memory.chunkOf(count, DmaAccess.READ)
-  if (chunk === undefined) return copyPieces(memory, target, DmaAccess.READ)
-  copyBytes(chunk.bytes, (memory.place - chunk.iova) | 0, target, 0, count)
+  if (!memory.locate(count, DmaAccess.READ)) return copyPieces(memory, target, DmaAccess.READ)
+  copyBytes(memory.recent.bytes, memory.offset, target, 0, count)
   return memory.files.canShrink ? settle(memory, count, DmaAccess.READ) : DmaFault.NONE
 }
 
 /** Copies `source` into guest memory at its `place`, or nothing at all if a part cannot be written. */
 export function copyToGuest (memory: GuestMemory, source: Uint8Array): DmaFault | Promise<DmaFault> {
   const count = source.byteLength
-  const chunk = memory.chunkOf(count, DmaAccess.WRITE)
-  if (chunk === undefined) return copyPieces(memory, source, DmaAccess.WRITE)
-  copyBytes(source, 0, chunk.bytes, (memory.place - chunk.iova) | 0, count)
+  if (!memory.locate(count, DmaAccess.WRITE)) return copyPieces(memory, source, DmaAccess.WRITE)
+  copyBytes(source, 0, memory.recent.bytes, memory.offset, count)
   return memory.files.canShrink ? settle(memory, count, DmaAccess.WRITE) : DmaFault.NONE
 }
 

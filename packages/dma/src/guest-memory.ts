@@ -9,7 +9,7 @@ import type { Chunk, MappedPages } from './mapped-pages.js'
 import { OpenLeases } from './open-leases.js'
 import type { MappedDmaOptions } from './options.js'
 import { PageCache } from './page-cache.js'
-import { RecentChunks } from './recent-chunks.js'
+import type { RecentChunks } from './recent-chunks.js'
 import { ADDRESS_END } from './region.js'
 import type { Region } from './region.js'
 import { FileTable } from './shared-file.js'
@@ -20,6 +20,8 @@ export class GuestMemory {
   readonly files = new FileTable()
   readonly leases: OpenLeases
   readonly cache: PageCache
+  /** Of the cache. After `locate`: the memory at `place`. */
+  readonly recent: RecentChunks
   readonly bounce: BouncePool
   readonly faults: FaultLog
   readonly messages: ClientMessages
@@ -32,13 +34,11 @@ export class GuestMemory {
   /** Why the last `reach` or `chunkAt` found nothing. */
   fault: DmaFault = DmaFault.NONE
   readonly #logger: Logger
-  /** The last one that `chunkOf` found. While its pages are live, bus mastering is on and nothing of it went. */
-  #lastChunk: Chunk | undefined = undefined
-  readonly #recent = new RecentChunks()
   #faultsSeen = 0
 
   constructor (options: MappedDmaOptions, recorder: Recorder, logger: Logger) {
     this.cache = new PageCache(options.mappingsMax)
+    this.recent = this.cache.recent
     this.leases = new OpenLeases(logger, pages => this.cache.retire(pages))
     this.bounce = new BouncePool(options.bounceBytesMax)
     this.faults = new FaultLog(recorder, logger)
@@ -54,16 +54,18 @@ export class GuestMemory {
   }
 
   /**
-   * The arrays over a whole range, from `place` on, in the frequent case, in which it lies in one chunk that is mapped
-   * already. Otherwise undefined, which means nothing: whoever asks looks piece by piece.
+   * Has `recent` find a whole range, from `place` on, in the frequent case, in which it lies in one chunk that is
+   * mapped already. False means nothing: whoever asks looks piece by piece.
    */
-  chunkOf (byteLength: number, access: DmaAccess): Chunk | undefined {
-    const iova = this.place
-    const last = this.#lastChunk
-    const isLast = last !== undefined && iova >= last.iova && iova < last.limit && last.pages.isLive
-    const chunk = isLast ? last : this.#findChunk(iova)
-    if (chunk === undefined) return undefined
-    return byteLength <= chunk.limit - iova && (chunk.access & access) === access ? chunk : undefined
+  locate (byteLength: number, access: DmaAccess): boolean {
+    const { recent, place } = this
+    if (!recent.find(place) && !this.#search(place)) return false
+    return byteLength <= recent.limit - place && (recent.access & access) === access
+  }
+
+  /** Where `place` is in the bytes that were found. A chunk is short enough for a small integer. */
+  get offset (): number {
+    return (this.place - this.recent.iova) | 0
   }
 
   /** The region around an address, if it can be reached there in this way. Otherwise `fault` says why not. */
@@ -118,15 +120,12 @@ export class GuestMemory {
     if (mappingFaultCount() !== this.#faultsSeen) this.inspectFiles()
   }
 
-  #findChunk (iova: number): Chunk | undefined {
-    const recent = this.#recent.find(iova)
-    if (recent !== undefined) return this.#lastChunk = recent
+  #search (iova: number): boolean {
     const chunk = this.isBusMaster ? this.space.find(iova)?.pages?.chunkAt(iova) : undefined
-    if (chunk === undefined) return undefined
+    if (chunk === undefined) return false
     chunk.pages.wasUsed = true
-    this.#recent.add(iova, chunk, this.space.regionCount)
-    this.#lastChunk = chunk
-    return chunk
+    this.recent.add(iova, chunk, this.space.regionCount)
+    return true
   }
 
   #hasGrown (region: Region, iova: number): boolean {

@@ -82,11 +82,10 @@ export class MappedLease implements DmaLease, InUse {
   /** Adds a range that begins at the `place` of guest memory. */
   appendPlace (byteLength: number): DmaFault {
     assert(this.isOpen, 'A range was appended to a lease that is not open')
-    const { place } = this.#memory
-    const chunk = this.#memory.chunkOf(byteLength, this.access)
-    if (chunk === undefined) return this.#search(place, byteLength)
+    const memory = this.#memory
+    if (!memory.locate(byteLength, this.access)) return this.#search(memory.place, byteLength)
     // Both are at most a chunk. As integers they keep the arrays small, and the call leaves no number behind.
-    this.#appendMapped(chunk, (place - chunk.iova) | 0, byteLength | 0)
+    this.#appendMapped(memory.recent.chunk!, memory.offset, byteLength | 0)
     this.byteLength += byteLength
     return DmaFault.NONE
   }

@@ -147,7 +147,7 @@ export class MappedDmaManager implements DmaManager {
       this.#arriving.tell(0, ADDRESS_END)
       return
     }
-    memory.cache.hide()
+    memory.cache.hideAll()
     this.#leaving.tell(0, ADDRESS_END)
     memory.cache.retireIf(() => true)
   }

@@ -1,4 +1,5 @@
 import { MappedPages } from './mapped-pages.js'
+import { RecentChunks } from './recent-chunks.js'
 import type { Region } from './region.js'
 import type { SharedFile } from './shared-file.js'
 
@@ -11,6 +12,8 @@ const CLOCK_STEPS_MAX = 64
  * for a while are given up, as a clock hand passes over them; those with an open lease stay.
  */
 export class PageCache {
+  /** What was found lately of all that is mapped. */
+  readonly recent = new RecentChunks()
   readonly #live: MappedPages[] = []
   readonly #countMax: number
   #hand = 0
@@ -33,8 +36,20 @@ export class PageCache {
     return pages
   }
 
+  /** Nobody finds the memory of these, all regions from `iova` to `end`, until it is retired and mapped again. */
+  hide (regions: readonly Region[], iova: number, end: number): void {
+    for (const { pages } of regions) if (pages !== undefined) pages.isLive = false
+    this.recent.forget(iova, end)
+  }
+
+  /** The same for all of the memory. */
+  hideAll (): void {
+    this.#hide(this.#live)
+  }
+
   /** Takes a mapping away from everybody but the leases that are open on it. */
   retire (pages: MappedPages): void {
+    if (pages.isLive) this.#forget(pages)
     const last = this.#live.pop()!
     if (last !== pages) {
       this.#live[pages.slot] = last
@@ -45,12 +60,10 @@ export class PageCache {
 
   /** Retires all mappings for which `test` is true. */
   retireIf (test: (pages: MappedPages) => boolean): void {
-    for (const pages of this.#live.filter(test)) this.retire(pages)
-  }
-
-  /** Nobody finds any of the memory any more, until it is retired and mapped again. */
-  hide (): void {
-    for (const pages of this.#live) pages.isLive = false
+    const lost = this.#live.filter(test)
+    if (lost.length === 0) return
+    this.#hide(lost)
+    for (const pages of lost) this.retire(pages)
   }
 
   /** Second chance: what was used since the hand passed it is spared once. */
@@ -62,8 +75,20 @@ export class PageCache {
         this.retire(pages)
         continue
       }
+      // Whoever uses it again has to search for it, and says so then.
       pages.wasUsed = false
+      this.#forget(pages)
       this.#hand += 1
     }
+  }
+
+  /** More is forgotten than must be. It is rare. */
+  #hide (lost: readonly MappedPages[]): void {
+    for (const pages of lost) pages.isLive = false
+    this.recent.forgetAll()
+  }
+
+  #forget ({ region }: MappedPages): void {
+    this.recent.forget(region.iova, region.end)
   }
 }

@@ -10,8 +10,9 @@ const NO_BYTES = new Uint8Array(0)
 /** Looks at what is mapped already. What is not is mapped by the copy that follows. */
 export class MappedPeek implements DmaPeek {
   position = 0
+  bytes: Uint8Array = NO_BYTES
   readonly #memory: GuestMemory
-  /** What was found last. */
+  /** What was found last. It is not looked into before it must be: see `RecentChunks`. */
   #chunk: Chunk | undefined = undefined
   #iova = 0
   #byteLength = 0
@@ -25,10 +26,6 @@ export class MappedPeek implements DmaPeek {
     return this.#chunk?.view ?? NO_VIEW
   }
 
-  get bytes (): Uint8Array {
-    return this.#chunk?.bytes ?? NO_BYTES
-  }
-
   locate (iova: number, byteLength: number, access: DmaAccess): boolean {
     // Short enough to become a part of every caller: see `GuestMemory.place`.
     this.#memory.place = iova
@@ -37,13 +34,14 @@ export class MappedPeek implements DmaPeek {
 
   /** Finds a range that begins at the `place` of guest memory. */
   locatePlace (byteLength: number, access: DmaAccess): boolean {
-    const chunk = this.#memory.chunkOf(byteLength, access)
-    if (chunk === undefined) return false
-    this.#chunk = chunk
-    this.#iova = this.#memory.place
+    const memory = this.#memory
+    if (!memory.locate(byteLength, access)) return false
+    this.#chunk = memory.recent.chunk
+    this.bytes = memory.recent.bytes
+    this.#iova = memory.place
     this.#byteLength = byteLength
     this.#access = access
-    this.position = (this.#memory.place - chunk.iova) | 0
+    this.position = memory.offset
     return true
   }
 

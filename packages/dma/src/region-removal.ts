@@ -35,9 +35,9 @@ export async function removeRegions (
   for (const region of regions) {
     memory.space.remove(region)
     region.isPresent = false
-    // Whoever was here a moment ago does not ask the table again.
-    if (region.pages !== undefined) region.pages.isLive = false
   }
+  // Whoever was here a moment ago does not ask the table again.
+  memory.cache.hide(regions, first.iova, last.end)
   leaving.tell(first.iova, last.end - first.iova)
   const holders = regions.flatMap(region => retire(memory, region))
   const cutOff = await endTransfers(holders, deadlineMs)

@@ -29,6 +29,20 @@ describe('PageCache', () => {
     expect(read).toEqual(pages.map(page => [DmaFault.NONE, page & 0xff]))
   })
 
+  it('mostly spares what is used again and again', () => {
+    const { dma } = makeManager({ mappingsMax: 8 })
+    const file = makeFile(256 * PAGE)
+    for (let page = 0; page < 128; page += 1) dma.map(regionOf(file, page * PAGE, { fileOffset: page * 2 * PAGE }))
+    const peek = dma.createPeek()
+    const seen = new Set<Uint8Array>()
+    for (let page = 1; page < 128; page += 1) {
+      for (const used of [page, 0]) void dma.read(used * PAGE, new Uint8Array(1))
+      expect(peek.locate(0, 1, DmaAccess.READ)).toBe(true)
+      seen.add(peek.bytes)
+    }
+    expect(seen.size).toBeLessThan(6)
+  })
+
   it('does not give up what a lease is open on', () => {
     const { dma } = makeManager({ mappingsMax: 2 })
     const file = makeFile(64 * PAGE)
