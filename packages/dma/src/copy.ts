@@ -11,7 +11,7 @@ export function copyFromGuest (memory: GuestMemory, target: Uint8Array): DmaFaul
   const count = target.byteLength
   if (!memory.locate(count, DmaAccess.READ)) return copyPieces(memory, target, DmaAccess.READ)
   copyBytes(memory.recent.bytes, memory.offset, target, 0, count)
-  return memory.files.canShrink ? settle(memory, count, DmaAccess.READ) : DmaFault.NONE
+  return memory.mayHaveLost ? settle(memory, count, DmaAccess.READ) : DmaFault.NONE
 }
 
 /** Copies `source` into guest memory at its `place`, or nothing at all if a part cannot be written. */
@@ -19,7 +19,7 @@ export function copyToGuest (memory: GuestMemory, source: Uint8Array): DmaFault 
   const count = source.byteLength
   if (!memory.locate(count, DmaAccess.WRITE)) return copyPieces(memory, source, DmaAccess.WRITE)
   copyBytes(source, 0, memory.recent.bytes, memory.offset, count)
-  return memory.files.canShrink ? settle(memory, count, DmaAccess.WRITE) : DmaFault.NONE
+  return memory.mayHaveLost ? settle(memory, count, DmaAccess.WRITE) : DmaFault.NONE
 }
 
 function copyPieces (memory: GuestMemory, local: Uint8Array, access: DmaAccess): DmaFault | Promise<DmaFault> {
@@ -69,10 +69,10 @@ function copyBytes (source: Uint8Array, from: number, target: Uint8Array, to: nu
   for (let index = 0; index < count; index += 1) target[to + index] = source[from + index]!
 }
 
-/** What comes of an access at the `place` of guest memory: a file may have become shorter under it. */
+/** What comes of an access at the `place` of guest memory, where a file may have become shorter under it. */
 export function settle (memory: GuestMemory, byteLength: number, access: DmaAccess): DmaFault {
-  if (!memory.files.canShrink) return DmaFault.NONE
-  memory.inspectFilesAfterFault()
+  if (!memory.mayHaveLost) return DmaFault.NONE
+  memory.inspectFiles()
   const iova = memory.place
   const end = iova + byteLength
   const until = memory.reachableUntil(iova, end, access)

@@ -115,9 +115,12 @@ export class GuestMemory {
     this.leases.noticeLoss()
   }
 
-  /** Looks at the files if an access found no memory since the last time. */
-  inspectFilesAfterFault (): void {
-    if (mappingFaultCount() !== this.#faultsSeen) this.inspectFiles()
+  /**
+   * Whether memory may have been missing under an access since the files were looked at last. If not, all of what was
+   * found before the access was there.
+   */
+  get mayHaveLost (): boolean {
+    return this.files.canShrink && (this.files.hasShrunk || mappingFaultCount() !== this.#faultsSeen)
   }
 
   #search (iova: number): boolean {
@@ -129,7 +132,7 @@ export class GuestMemory {
   }
 
   #hasGrown (region: Region, iova: number): boolean {
-    region.file?.refresh()
+    if (region.file !== undefined) this.files.refresh(region.file)
     return iova < region.reachableEnd
   }
 

@@ -100,7 +100,7 @@ export class MappedLease implements DmaLease, InUse {
 
   commit (): DmaFault | Promise<DmaFault> {
     assert(this.isOpen, 'A lease was committed that is not open')
-    if (this.#memory.files.canShrink) this.#memory.inspectFilesAfterFault()
+    if (this.#memory.mayHaveLost) this.#memory.inspectFiles()
     return (this.access & DmaAccess.WRITE) === 0 ? this.fault : this.#exchange('write')
   }
 

@@ -47,7 +47,7 @@ export class MappedPeek implements DmaPeek {
 
   commit (): DmaFault {
     const memory = this.#memory
-    if (!memory.files.canShrink) return DmaFault.NONE
+    if (!memory.mayHaveLost) return DmaFault.NONE
     memory.place = this.#iova
     return settle(memory, this.#byteLength, this.#access)
   }

@@ -45,6 +45,8 @@ export class SharedFile {
  * vIOMMU: one is kept for each file.
  */
 export class FileTable {
+  /** A file was seen to be shorter than before, and nobody took that yet: see {@link FileTable.takeShrunk}. */
+  hasShrunk = false
   readonly #files = new Map<string, SharedFile>()
   #shrinkable = 0
 
@@ -65,6 +67,7 @@ export class FileTable {
         throw new ProtocolError(Errno.EACCES, 'The region is to be writable, but its descriptor is not')
       }
       file.resize(description)
+      this.#notice(file)
       file.regionCount += 1
       if (known === undefined) this.#add(file)
       keep = known === undefined
@@ -72,6 +75,12 @@ export class FileTable {
     } finally {
       if (!keep) closeDescriptor(descriptor)
     }
+  }
+
+  /** Asks the system for the size of a file again. */
+  refresh (file: SharedFile): void {
+    file.refresh()
+    this.#notice(file)
   }
 
   /** Gives up one region's use of the file. The last one closes it. */
@@ -92,7 +101,12 @@ export class FileTable {
       if (file.hasShrunk) shrunk.add(file)
       file.hasShrunk = false
     }
+    this.hasShrunk = false
     return shrunk
+  }
+
+  #notice (file: SharedFile): void {
+    if (file.hasShrunk) this.hasShrunk = true
   }
 
   #add (file: SharedFile): void {

@@ -117,6 +117,23 @@ describe('a file that shrinks', () => {
     await vi.waitFor(() => expect([window.locate(0, 4), window.fault]).toEqual([false, DmaFault.PAST_END_OF_FILE]))
   })
 
+  it('is told where the last page is there in part, as soon as the size was seen', () => {
+    const { dma } = makeManager()
+    const file = makeFile(2 * PAGE)
+    dma.map(regionOf(file, 0, { byteLength: 2 * PAGE }))
+    const peek = dma.createPeek()
+    void dma.read(PAGE, new Uint8Array(4))
+    file.truncate(2 * PAGE - 4)
+    // Another region of the file: its size is looked at. No access has failed, and none will.
+    dma.map(regionOf(file, 4 * PAGE))
+    const isFound = peek.locate(2 * PAGE - 4, 4, DmaAccess.READ)
+    expect([isFound && peek.commit(), dma.read(PAGE, new Uint8Array(4))]).toEqual([
+      DmaFault.PAST_END_OF_FILE,
+      DmaFault.NONE
+    ])
+    expect(dma.read(2 * PAGE - 4, new Uint8Array(4))).toBe(DmaFault.PAST_END_OF_FILE)
+  })
+
   it('can be reached again when it grows', () => {
     const { dma } = makeManager()
     const file = makeFile(2 * PAGE)
