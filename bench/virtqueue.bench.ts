@@ -1,5 +1,5 @@
 // What queues cost by themselves: a chain is taken from its ring, completed at once, and given back.
-import { REAL_CLOCK } from '@pcikit/core'
+import { BlindEventLoop, REAL_CLOCK } from '@pcikit/core'
 import { bench, describe } from 'vitest'
 import { FlatDmaSpace } from '../packages/device-nvme/bench/flat-memory.js'
 import { QueueScheduler } from '../packages/virtio/src/queue/queue-scheduler.js'
@@ -32,6 +32,7 @@ function createCycle ({ isPacked, isIndirect }: Format): () => void {
   const scheduler: QueueScheduler = new QueueScheduler({
     isPolled: true,
     clock: REAL_CLOCK,
+    eventLoop: new BlindEventLoop(),
     moderatesInterrupts: true,
     watchMs: 0,
     take: chain => chain.complete(chain.writable.byteLength),

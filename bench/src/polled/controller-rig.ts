@@ -1,6 +1,7 @@
 import type { MemoryBackend } from '@pcikit/block'
 import { silentLogger } from '@pcikit/core'
 import type { MappedDmaManager } from '@pcikit/dma'
+import { EventLoop } from '@pcikit/native'
 // The parts of a controller are no public interface. What is measured here is them and nothing around them.
 import { assembleController } from '../../../packages/device-nvme/dist/controller-parts.js'
 import type { ControllerParts } from '../../../packages/device-nvme/dist/controller-parts.js'
@@ -155,6 +156,7 @@ function assemble (dma: MappedDmaManager, backend: MemoryBackend, queuePairs: nu
     graceMs: 1000,
     shadowWatchMs: 0.1,
     poller: { turnMs: 0.5, idleMs: 2, backOffMs: 8 },
+    eventLoop: new EventLoop(),
     moderatesInterrupts: true,
     interrupts: { mode: 'none', vectorCount: 0, trigger: () => undefined, setIntx: () => undefined },
     namespaces: new Namespaces([namespace], 1),

@@ -1,5 +1,6 @@
 import { LateRanges } from '@pcikit/block'
 import { REAL_CLOCK, silentLogger } from '@pcikit/core'
+import { EventLoop } from '@pcikit/native'
 import { FeatureSet } from '@pcikit/virtio'
 // The parts of a device are no public interface. What is measured here is them and nothing around them.
 import { BlockConfig } from '../../../packages/device-virtio-blk/dist/block-config.js'
@@ -91,6 +92,7 @@ function deviceQueue (memory: RigMemory, host: HostRing, options: VirtioRigOptio
   const scheduler: QueueScheduler = new QueueScheduler({
     isPolled: true,
     clock: REAL_CLOCK,
+    eventLoop: new EventLoop(),
     moderatesInterrupts: true,
     watchMs: 0,
     take: chain => model.take(chain),

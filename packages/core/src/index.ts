@@ -89,6 +89,7 @@ export {
   BUS_MASTER,
   DEVICE_IDENTITY,
   DMA_SPACE,
+  EVENT_LOOP,
   EXTENSIONS,
   LOGGER,
   OPTIONS,
@@ -101,6 +102,8 @@ export { InterruptModeration, NOTHING_ASKED } from './interrupt-moderation.js'
 export type { AskedModeration, ModeratedQueue, ModerationSurroundings } from './interrupt-moderation.js'
 export { InterruptPace } from './interrupt-pace.js'
 export { endsWithin } from './ends-within.js'
+export { BlindEventLoop } from './event-loop.js'
+export type { EventLoopView } from './event-loop.js'
 export { PollLoop } from './poll-loop.js'
 export type { PollTargets, PollTimes } from './poll-loop.js'
 export { REAL_CLOCK, TurnLoop } from './turn-loop.js'

@@ -1,5 +1,11 @@
+import { BlindEventLoop } from './event-loop.js'
+import type { EventLoopView } from './event-loop.js'
+import { loopUsers } from './loop-users.js'
+
 /** How long a turn looks on after the last work, before the event loop has its turn. */
 const SPIN_MS = 0.05
+/** The longest turn: timers wait for it, and what is nobody's event. */
+const TURN_MAX_MS = 5
 /** The first wait of those that become longer while nothing happens. */
 const BACK_OFF_MIN_MS = 1
 /** Scans between two looks for work that ended meanwhile. */
@@ -22,13 +28,18 @@ export interface PollTargets {
    * wait for that, for some tens of microseconds: the scans before found nothing, and no other loop runs.
    */
   readonly poll: (mayWait: boolean) => boolean
+  /**
+   * Whether nothing is under way that may need the event loop to go on, if only for a microtask. A turn goes on then
+   * for as long as nobody else needs the loop. Left out: each turn ends in time.
+   */
+  readonly isSettled?: () => boolean
   /** The turn is over, also where it was the last one. */
   readonly end?: () => void
 }
 
 /** How the loop divides the processor, in milliseconds. */
 export interface PollTimes {
-  /** How often at least the event loop has its turn, and with it the socket. */
+  /** How often at least the event loop has its turn if it has something to do, such as a message of the client. */
   readonly turnMs: number
   /** How long it goes on without work before it backs off. */
   readonly idleMs: number
@@ -46,10 +57,9 @@ export interface PollTimes {
  * ```
  */
 export class PollLoop {
-  /** How many there are in this thread that share it. */
-  static #runningCount = 0
   readonly #targets: PollTargets
   readonly #times: PollTimes
+  readonly #eventLoop: EventLoopView
   #isRunning = false
   #isInTurn = false
   #immediate: NodeJS.Immediate | undefined = undefined
@@ -58,19 +68,20 @@ export class PollLoop {
   #backOffMs = BACK_OFF_MIN_MS
   readonly #next = (): void => this.#turn()
 
-  constructor (targets: PollTargets, times: PollTimes) {
+  constructor (targets: PollTargets, times: PollTimes, eventLoop: EventLoopView = new BlindEventLoop()) {
     this.#targets = targets
     this.#times = times
+    this.#eventLoop = eventLoop
   }
 
   start (): void {
-    if (!this.#isRunning) PollLoop.#runningCount++
+    if (!this.#isRunning) loopUsers.pollLoops++
     this.#isRunning = true
     this.kick()
   }
 
   stop (): void {
-    if (this.#isRunning) PollLoop.#runningCount--
+    if (this.#isRunning) loopUsers.pollLoops--
     this.#isRunning = false
     this.#cancel()
   }
@@ -78,7 +89,8 @@ export class PollLoop {
   /** Something happened: do not wait for the timer. */
   kick (): void {
     if (!this.#isRunning || this.#isInTurn) return
-    this.#workedAtMs = performance.now()
+    this.#eventLoop.readClock()
+    this.#workedAtMs = this.#eventLoop.nowMs
     this.#backOffMs = BACK_OFF_MIN_MS
     if (this.#immediate !== undefined) return
     this.#cancel()
@@ -86,13 +98,25 @@ export class PollLoop {
   }
 
   #turn (): void {
-    const { begin, scan, poll, end } = this.#targets
+    const { begin, end, isSettled } = this.#targets
     this.#immediate = undefined
     this.#timer = undefined
     this.#isInTurn = true
     begin?.()
-    const startedAtMs = performance.now()
-    let nowMs = startedAtMs
+    this.#spin(isSettled?.() ?? false)
+    end?.()
+    this.#isInTurn = false
+    if (this.#isRunning) this.#goOn(this.#eventLoop.nowMs)
+  }
+
+  /** @param wasSettled at the begin. What is not by then may end in the turn, and then needs a microtask. */
+  #spin (wasSettled: boolean): void {
+    const { scan, poll } = this.#targets
+    const eventLoop = this.#eventLoop
+    const { turnMs } = this.#times
+    eventLoop.readClock()
+    const startedAtMs = eventLoop.nowMs
+    let endsAtMs = startedAtMs + turnMs
     let untilClock = POLLS_PER_CLOCK
     // Work takes time. When it ended is known when the clock is looked at next.
     let hasWorked = false
@@ -105,21 +129,29 @@ export class PollLoop {
         untilClock -= POLLS_PER_WORK
       }
       if (--untilClock < 0) {
-        nowMs = performance.now()
-        if (hasWorked) this.#workedAtMs = nowMs
+        eventLoop.readClock()
+        if (hasWorked) this.#workedAtMs = eventLoop.nowMs
         hasWorked = false
         untilClock = POLLS_PER_CLOCK
+        if (eventLoop.nowMs >= endsAtMs) {
+          if (!wasSettled || eventLoop.nowMs - startedAtMs >= TURN_MAX_MS || this.#isWanted()) return
+          endsAtMs = eventLoop.nowMs + turnMs
+        }
       }
-      if (this.#isRunning && poll(isQuiet && PollLoop.#runningCount === 1)) {
-        this.#workedAtMs = nowMs
-        break
+      if (this.#isRunning && poll(isQuiet && this.#isAlone)) {
+        this.#workedAtMs = eventLoop.nowMs
+        return
       }
-    } while (
-      this.#isRunning && (hasWorked || nowMs - this.#workedAtMs < SPIN_MS) && nowMs - startedAtMs < this.#times.turnMs
-    )
-    end?.()
-    this.#isInTurn = false
-    if (this.#isRunning) this.#goOn(nowMs)
+    } while (this.#isRunning && (hasWorked || eventLoop.nowMs - this.#workedAtMs < SPIN_MS))
+  }
+
+  /** Whether somebody needs the event loop. */
+  #isWanted (): boolean {
+    return !this.#isAlone || this.#targets.isSettled?.() !== true || this.#eventLoop.hasEvents
+  }
+
+  get #isAlone (): boolean {
+    return loopUsers.pollLoops === 1 && !loopUsers.areTurnsDue
   }
 
   #goOn (nowMs: number): void {

@@ -1,5 +1,6 @@
 import type { DeviceIdentity } from './device.js'
 import type { DmaSpace } from './dma.js'
+import type { EventLoopView } from './event-loop.js'
 import type { Logger } from './logger.js'
 import type { Extensions } from './plugin.js'
 import type { Recorder } from './recorder.js'
@@ -27,6 +28,11 @@ export interface BusMasterSwitch {
 }
 /** For devices: makes memory that clients can map. Only there where the program that runs the host provides it. */
 export const SHARED_MEMORY: Token<SharedMemoryFactory> = createToken('@pcikit/core/SharedMemoryFactory')
+
+/**
+ * For devices that poll: looks at the event loop. Only there where the program that runs the host provides it.
+ */
+export const EVENT_LOOP: Token<EventLoopView> = createToken('@pcikit/core/EventLoopView')
 
 /** Memory of this process that a client can map too. */
 export interface SharedMemory {

@@ -1,3 +1,4 @@
+import { loopUsers } from './loop-users.js'
 import { WorkList } from './work-list.js'
 
 /** How long a turn goes on while there is something to look at, before the event loop has its turn … */
@@ -95,10 +96,11 @@ class Turns {
   #isAnswered = false
   #isWaiting = false
   #isMicrotaskDue = false
-  /** Somebody is the only one who has turns. */
+  /** Somebody is the only one who has turns, of these or of another kind. */
   #isAlone = false
   readonly #begin = (): void => {
     this.#immediate = undefined
+    loopUsers.areTurnsDue = false
     this.nowMs = performance.now()
     this.#endMs = this.nowMs + SPIN_MS
     this.#spin()
@@ -118,6 +120,7 @@ class Turns {
   /** Forgets what was scheduled: fake timers of a test may have taken it along. One turn too many does no harm. */
   renew (): void {
     this.#immediate = undefined
+    loopUsers.areTurnsDue = false
   }
 
   add (turn: Turn): void {
@@ -130,7 +133,13 @@ class Turns {
       this.#isMicrotaskDue = true
       queueMicrotask(this.#goOn)
     }
-    this.#immediate ??= setImmediate(this.#begin)
+    this.#beginSoon()
+  }
+
+  #beginSoon (): void {
+    if (this.#immediate !== undefined) return
+    this.#immediate = setImmediate(this.#begin)
+    loopUsers.areTurnsDue = true
   }
 
   #spin (): void {
@@ -152,7 +161,7 @@ class Turns {
   }
 
   #leave (): void {
-    if (this.#listed.count > 0) this.#immediate ??= setImmediate(this.#begin)
+    if (this.#listed.count > 0) this.#beginSoon()
   }
 
   /** One turn for each. True: there was something to do. */
@@ -161,7 +170,7 @@ class Turns {
     this.#listed = this.#spare
     this.#isInTurn = true
     this.#isWaiting = false
-    this.#isAlone = turns.count === 1
+    this.#isAlone = turns.count === 1 && loopUsers.pollLoops === 0
     let hasWorked = false
     let index = 0
     try {

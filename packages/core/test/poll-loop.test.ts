@@ -1,7 +1,9 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { EventLoopView } from '../src/event-loop.js'
 import { PollLoop } from '../src/poll-loop.js'
 import type { PollTargets } from '../src/poll-loop.js'
+import { TurnLoop } from '../src/turn-loop.js'
 
 const TURN_MS = 2
 
@@ -18,8 +20,15 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
+const TIMES = { turnMs: TURN_MS, idleMs: 0, backOffMs: 1 }
+
 /** The scans of the first turn, each of which takes some time. */
-async function firstTurn (scanMs: number, hasWork: (scans: number) => boolean): Promise<number> {
+async function firstTurn (
+  scanMs: number,
+  hasWork: (scans: number) => boolean,
+  more: Partial<PollTargets> = {},
+  eventLoop?: EventLoopView
+): Promise<number> {
   let scans = 0
   const targets: PollTargets = {
     scan: () => {
@@ -27,12 +36,26 @@ async function firstTurn (scanMs: number, hasWork: (scans: number) => boolean): 
       return hasWork(++scans)
     },
     poll: () => false,
+    ...more,
     end: () => loop!.stop()
   }
-  loop = new PollLoop(targets, { turnMs: TURN_MS, idleMs: 0, backOffMs: 1 })
+  loop = new PollLoop(targets, TIMES, eventLoop)
   loop.start()
   await immediate()
   return scans
+}
+
+/** An event loop whose clock is that of the test. */
+function eventLoopWhere (hasEvents: () => boolean): EventLoopView {
+  return {
+    nowMs: 0,
+    readClock () {
+      Object.assign(this, { nowMs })
+    },
+    get hasEvents () {
+      return hasEvents()
+    }
+  }
 }
 
 describe('a turn of a PollLoop', () => {
@@ -55,7 +78,6 @@ describe('a turn of a PollLoop', () => {
   })
 
   it('lets who is asked for answers wait only after scans without work, and where it is the only one', async () => {
-    const times = { turnMs: TURN_MS, idleMs: 0, backOffMs: 1 }
     const step = (): void => {
       nowMs += 0.001
     }
@@ -75,13 +97,13 @@ describe('a turn of a PollLoop', () => {
           return ++scans === 20
         },
         poll: mayWait => told.push(mayWait) === 3
-      }, times)
+      }, TIMES)
       loop.start()
       await immediate()
       loop.stop()
       return told.slice(0, 3)
     }
-    const other = new PollLoop(idle, times)
+    const other = new PollLoop(idle, TIMES)
     other.start()
     expect(new Set(await ask())).toEqual(new Set([false]))
     other.stop()
@@ -104,10 +126,56 @@ describe('a turn of a PollLoop', () => {
         order.push('end')
         loop!.stop()
       }
-    }, { turnMs: TURN_MS, idleMs: 0, backOffMs: 1 })
+    }, TIMES)
     loop.start()
     await immediate()
     expect([...new Set(order)]).toEqual(['begin', 'scan', 'poll', 'end'])
     expect(order.filter(each => each === 'poll')).toEqual(['poll'])
+  })
+
+  describe('where the event loop can be looked at', () => {
+    const settled = { isSettled: () => true }
+
+    it('goes on while nothing waits for the loop, but not for ever: timers may', async () => {
+      await firstTurn(0.03, () => true, settled, eventLoopWhere(() => false))
+      expect(nowMs - 1000).toBeGreaterThan(2 * TURN_MS)
+      expect(nowMs - 1000).toBeLessThan(10)
+    })
+
+    it('ends in time when something waits', async () => {
+      let looks = 0
+      await firstTurn(0.03, () => true, settled, eventLoopWhere(() => ++looks > 1))
+      expect(looks).toBe(2)
+      expect(nowMs - 1000).toBeGreaterThan(2 * TURN_MS)
+      expect(nowMs - 1000).toBeLessThan(3 * TURN_MS)
+    })
+
+    it('ends in time where something was under way at its begin, or is now', async () => {
+      let isSettled = false
+      const lateAnswer = { isSettled: () => isSettled }
+      await firstTurn(0.03, () => isSettled = true, lateAnswer, eventLoopWhere(() => false))
+      expect(nowMs - 1000).toBeLessThan(2 * TURN_MS)
+      nowMs = 1000
+      await firstTurn(0.03, () => !(isSettled = false), lateAnswer, eventLoopWhere(() => false))
+      expect(nowMs - 1000).toBeLessThan(2 * TURN_MS)
+    })
+
+    it('ends in time where others have turns, of either kind', async () => {
+      const idle = (): boolean => {
+        nowMs += 0.001
+        return false
+      }
+      const other = new PollLoop({ scan: idle, poll: () => false }, { ...TIMES, backOffMs: 1000 })
+      other.start()
+      await firstTurn(0.03, () => true, settled, eventLoopWhere(() => false))
+      expect(nowMs - 1000).toBeLessThan(2 * TURN_MS)
+      other.stop()
+      nowMs = 1000
+      const trapped = new TurnLoop({ run: () => false, poll: () => false, isWaiting: () => false })
+      const begin = (): void => trapped.schedule()
+      await firstTurn(0.03, () => true, { ...settled, begin }, eventLoopWhere(() => false))
+      expect(nowMs - 1000).toBeLessThan(2 * TURN_MS)
+      await immediate()
+    })
   })
 })

@@ -1,5 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
+import { PollLoop } from '../src/poll-loop.js'
 import { TurnLoop } from '../src/turn-loop.js'
 import type { TurnTargets } from '../src/turn-loop.js'
 
@@ -118,7 +119,13 @@ describe('TurnLoop', () => {
     create('one', [false]).schedule()
     create('other', [false]).schedule()
     while (told.length < 4) await immediate()
-    expect(told).toEqual([['alone', false], ['alone', true], ['one', false], ['other', false]])
+    expect(told.splice(0)).toEqual([['alone', false], ['alone', true], ['one', false], ['other', false]])
+    const polled = new PollLoop({ scan: () => false, poll: () => false }, { turnMs: 1, idleMs: 0, backOffMs: 1000 })
+    polled.start()
+    create('besides a polled one', [false]).schedule()
+    while (told.length < 1) await immediate()
+    polled.stop()
+    expect(told).toEqual([['besides a polled one', false]])
   })
 
   it('tells the time of the turn', async () => {

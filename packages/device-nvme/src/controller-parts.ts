@@ -1,5 +1,13 @@
-import { dropFaults, FaultPolicy, StallWatch } from '@pcikit/core'
-import type { AssertionError, DmaSpace, InterruptModeration, Interrupts, Logger, PollTimes } from '@pcikit/core'
+import { BlindEventLoop, dropFaults, FaultPolicy, StallWatch } from '@pcikit/core'
+import type {
+  AssertionError,
+  DmaSpace,
+  EventLoopView,
+  InterruptModeration,
+  Interrupts,
+  Logger,
+  PollTimes
+} from '@pcikit/core'
 import { AdminCommands } from './admin/admin-commands.js'
 import { DoorbellBufferCommand } from './admin/doorbell-buffer-command.js'
 import { FeatureCommands } from './admin/feature-commands.js'
@@ -48,6 +56,7 @@ export interface ControllerSurroundings {
   readonly shadowWatchMs: number
   /** For doorbells that are polled. */
   readonly poller: PollTimes
+  readonly eventLoop?: EventLoopView | undefined
   /** Whether interrupts are sent when the host has a use for them, and not for each run of completions. */
   readonly moderatesInterrupts: boolean
 }
@@ -136,6 +145,7 @@ export function assembleController (surroundings: ControllerSurroundings, events
     stalls,
     watch: shadow,
     held: moderation,
+    eventLoop: surroundings.eventLoop ?? new BlindEventLoop(),
     media: watchMedia(namespaces, () => processor.busy > 0)
   })
   const processor: CommandProcessor = new CommandProcessor({

@@ -61,7 +61,7 @@ export class NvmeController {
     const { queues, doorbells, shadow, scheduler, interrupts } = this.#parts
     this.#poller = page === undefined ?
       undefined :
-      new DoorbellPoller(page, { queues, doorbells, scheduler }, surroundings.poller)
+      new DoorbellPoller(page, { queues, doorbells, scheduler }, surroundings)
     this.#registers = new RegisterBank(controllerProperties(surroundings.limits.entries))
     this.#registers.onWrite('CC', (value, previous) => this.#configure(value, previous))
     this.#registers.onWrite('INTMS', value => {

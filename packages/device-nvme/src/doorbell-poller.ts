@@ -1,5 +1,5 @@
 import { PollLoop } from '@pcikit/core'
-import type { PollTimes } from '@pcikit/core'
+import type { EventLoopView, PollTimes } from '@pcikit/core'
 import type { DoorbellPage } from './doorbell-page.js'
 import type { Doorbells } from './doorbells.js'
 import { CompletionQueue } from './queues/completion-queue.js'
@@ -19,6 +19,12 @@ export interface PollerParts {
   readonly scheduler: QueueScheduler
 }
 
+/** What it polls with. */
+export interface PollerSurroundings {
+  readonly poller: PollTimes
+  readonly eventLoop?: EventLoopView | undefined
+}
+
 /**
  * Looks at mapped doorbells, in a {@link PollLoop}. What a scan costs does not grow with the number of queues: it looks
  * at the doorbells that were rung a moment ago, and at a few of the others.
@@ -32,21 +38,26 @@ export class DoorbellPoller {
   #cursor = 0
   #turns = 0
 
-  constructor (page: DoorbellPage, parts: PollerParts, times: PollTimes) {
+  constructor (page: DoorbellPage, parts: PollerParts, { poller, eventLoop }: PollerSurroundings) {
     this.#page = page
     this.#parts = parts
-    const { scheduler } = parts
-    this.#loop = new PollLoop({
-      begin: () => this.#begin(),
-      scan: () => {
-        this.#scan()
-        return scheduler.run() > 0
+    const { scheduler, queues } = parts
+    this.#loop = new PollLoop(
+      {
+        begin: () => this.#begin(),
+        scan: () => {
+          this.#scan()
+          return scheduler.run() > 0
+        },
+        poll: mayWait => scheduler.poll(mayWait),
+        isSettled: () => !queues.all.some(isExpecting),
+        end: () => {
+          scheduler.isDriven = false
+        }
       },
-      poll: mayWait => scheduler.poll(mayWait),
-      end: () => {
-        scheduler.isDriven = false
-      }
-    }, times)
+      poller,
+      eventLoop
+    )
   }
 
   start (): void {
@@ -106,4 +117,9 @@ export class DoorbellPoller {
     }
     if (kept < busy.length) busy.length = kept
   }
+}
+
+/** Commands that were fetched have not ended yet, whatever they wait for. */
+function isExpecting (queue: SubmissionQueue | CompletionQueue): boolean {
+  return queue instanceof CompletionQueue && queue.isExpecting
 }

@@ -7,6 +7,7 @@ import type {
   DeviceIdentity,
   DeviceState,
   DmaSpace,
+  EventLoopView,
   Extensions,
   Logger,
   PciFunction,
@@ -42,6 +43,8 @@ export interface NvmeDeviceServices {
   readonly extensions: Extensions
   /** Only for `doorbells: 'mmap'`. */
   readonly sharedMemory?: SharedMemoryFactory | undefined
+  /** The same. */
+  readonly eventLoop?: EventLoopView | undefined
 }
 
 /** The NVMe controller as a device: its PCI function, its back ends, and its life. */
@@ -158,7 +161,7 @@ export class NvmeDevice implements Device {
   }
 
   #createController (): NvmeController {
-    const { dma, logger } = this.#services
+    const { dma, logger, eventLoop } = this.#services
     const namespaces = this.#backends.map((backend, index) => {
       const id = index + 1
       return new Namespace({ id, backend, uuid: nameUuid(`${this.#serial}/namespace/${id}`) })
@@ -174,6 +177,7 @@ export class NvmeDevice implements Device {
       shadowWatchMs: shadowWatchUs / 1000,
       interrupts: this.#function.deviceInterrupts,
       poller: { turnMs: pollSocketUs / 1000, idleMs: pollIdleUs / 1000, backOffMs: pollBackOffMs },
+      eventLoop,
       moderatesInterrupts: this.#options.interruptModeration === 'adaptive',
       namespaces: new Namespaces(namespaces, NAMESPACES_MIN),
       limits: { queues, entries: queueEntries, vectors },

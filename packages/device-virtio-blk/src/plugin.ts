@@ -5,6 +5,7 @@ import {
   DEVICE,
   DEVICE_IDENTITY,
   DMA_SPACE,
+  EVENT_LOOP,
   EXTENSIONS,
   LOGGER,
   OPTIONS,
@@ -32,7 +33,8 @@ export const virtioBlkDevice: DeviceContribution<VirtioBlkOptions> = Object.free
           recorder: container.resolve(RECORDER),
           logger: container.resolve(LOGGER),
           extensions: container.resolve(EXTENSIONS),
-          sharedMemory: container.isRegistered(SHARED_MEMORY, true) ? container.resolve(SHARED_MEMORY) : undefined
+          sharedMemory: container.isRegistered(SHARED_MEMORY, true) ? container.resolve(SHARED_MEMORY) : undefined,
+          eventLoop: container.isRegistered(EVENT_LOOP, true) ? container.resolve(EVENT_LOOP) : undefined
         })
     }
   } satisfies DeviceContribution<VirtioBlkOptions>

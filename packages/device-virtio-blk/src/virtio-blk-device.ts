@@ -6,6 +6,7 @@ import type {
   Device,
   DeviceIdentity,
   DmaSpace,
+  EventLoopView,
   Extensions,
   Logger,
   PciFunction,
@@ -44,6 +45,8 @@ export interface VirtioBlkServices {
   readonly extensions: Extensions
   /** Only for `doorbells: 'mmap'`. */
   readonly sharedMemory?: SharedMemoryFactory | undefined
+  /** The same. */
+  readonly eventLoop?: EventLoopView | undefined
 }
 
 /** What runs between start and close. */

@@ -35,6 +35,14 @@ export interface NativeDescriptorWatch {
   close(): void
 }
 
+/** The event loop, as the addon sees it. */
+export interface NativeEventLoop {
+  /** One number: the time in milliseconds when the clock was read. */
+  readonly time: Float64Array
+  readClock(): void
+  hasEvents(): boolean
+}
+
 /** A mapping inside the addon. */
 export interface NativeMapping {
   readonly faultCount: number
@@ -89,6 +97,7 @@ export interface NativeBinding {
   readonly Socket: new(fd: number) => NativeSocket
   readonly Listener: new(path: string, mode: number, backlog: number, replace: boolean) => NativeListener
   readonly DescriptorWatch: new(fd: number) => NativeDescriptorWatch
+  readonly EventLoop: new() => NativeEventLoop
   readonly Mapping: new(
     fd: number,
     offset: number,

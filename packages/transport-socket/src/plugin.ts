@@ -1,4 +1,13 @@
-import { contribute, definePlugin, PLUGIN_API_VERSION, SERVICE, SHARED_MEMORY, TRANSPORT } from '@pcikit/core'
+import {
+  contribute,
+  definePlugin,
+  EVENT_LOOP,
+  PLUGIN_API_VERSION,
+  SERVICE,
+  SHARED_MEMORY,
+  TRANSPORT
+} from '@pcikit/core'
+import { EventLoop } from '@pcikit/native'
 import { FileMemoryFactory } from './file-memory-factory.js'
 import { memoryOptions, socketOptions } from './options.js'
 import { SocketTransport } from './socket-transport.js'
@@ -24,6 +33,12 @@ export default definePlugin({
       summary: 'Memory of a device that clients map, such as a page of doorbells.',
       token: SHARED_MEMORY,
       provider: { useFactory: () => new FileMemoryFactory() }
+    }),
+    contribute(SERVICE, {
+      name: 'event-loop',
+      summary: 'A look at the event loop, for devices that poll.',
+      token: EVENT_LOOP,
+      provider: { useFactory: () => new EventLoop() }
     })
   ]
 })

@@ -1,5 +1,5 @@
 import type { BusMasterSwitch, DmaSpace, FaultPolicy, Interrupts, Logger, PciFunction, Recorder } from '@pcikit/core'
-import type { RegionMemory, SharedMemoryFactory } from '@pcikit/core'
+import type { EventLoopView, RegionMemory, SharedMemoryFactory } from '@pcikit/core'
 import type { VirtqueueChain } from './chain.js'
 import type { FeatureSet } from './feature.js'
 
@@ -119,6 +119,8 @@ export interface VirtioServices {
   readonly logger: Logger
   /** Only for mapped doorbells. */
   readonly sharedMemory?: SharedMemoryFactory | undefined
+  /** For the same. Without it the device has a turn of the event loop more often than it must. */
+  readonly eventLoop?: EventLoopView | undefined
 }
 
 /** A virtio device at work. */

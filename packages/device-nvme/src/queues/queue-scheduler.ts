@@ -1,5 +1,5 @@
 import { DmaFault, REAL_CLOCK, TurnLoop, WorkList } from '@pcikit/core'
-import type { Clock, StallWatch, TurnTargets } from '@pcikit/core'
+import type { Clock, EventLoopView, StallWatch, TurnTargets } from '@pcikit/core'
 import type { Command } from '../command.js'
 import type { CommandPool } from '../command-pool.js'
 import type { CompletionQueue } from './completion-queue.js'
@@ -34,6 +34,7 @@ export interface SchedulerPorts {
   readonly watch: DoorbellWatch
   /** Interrupts that wait for a moment. */
   readonly held: HeldInterrupts
+  readonly eventLoop: EventLoopView
   readonly media: Media
 }
 
@@ -182,9 +183,13 @@ export class QueueScheduler {
     this.#ports.watch.look()
     let served = this.#oneRound()
     if (this.#listed.count > 0) {
-      const endMs = performance.now() + TURN_MS
-      do served += this.#oneRound()
-      while (this.#listed.count > 0 && served < TURN_COMMANDS && performance.now() < endMs)
+      const { eventLoop } = this.#ports
+      eventLoop.readClock()
+      const endMs = eventLoop.nowMs + TURN_MS
+      do {
+        served += this.#oneRound()
+        eventLoop.readClock()
+      } while (this.#listed.count > 0 && served < TURN_COMMANDS && eventLoop.nowMs < endMs)
     }
     this.#publish()
     this.#notify()

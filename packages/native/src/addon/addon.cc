@@ -12,6 +12,7 @@ NAPI_MODULE_INIT() {
   ExportDescriptorWatch(env, exports);
   ExportDescriptors(env, exports);
   ExportEventFd(env, exports);
+  ExportEventLoop(env, exports);
   ExportMapping(env, exports);
   ExportCopy(env, exports);
   ExportVectorIo(env, exports);

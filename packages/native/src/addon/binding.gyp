@@ -13,6 +13,7 @@
         'listener.cc',
         'descriptor.cc',
         'event-fd.cc',
+        'event-loop.cc',
         'fault-guard.cc',
         'mapped-range.cc',
         'mapping.cc',

@@ -12,6 +12,7 @@ void ExportListener (napi_env env, napi_value exports);
 void ExportDescriptorWatch (napi_env env, napi_value exports);
 void ExportDescriptors (napi_env env, napi_value exports);
 void ExportEventFd (napi_env env, napi_value exports);
+void ExportEventLoop (napi_env env, napi_value exports);
 void ExportMapping (napi_env env, napi_value exports);
 void ExportCopy (napi_env env, napi_value exports);
 void ExportVectorIo (napi_env env, napi_value exports);

@@ -1,4 +1,4 @@
-import type { DmaSpace, FaultPolicy, Logger } from '@pcikit/core'
+import type { DmaSpace, EventLoopView, FaultPolicy, Logger } from '@pcikit/core'
 import type { VirtqueueChain } from '../chain.js'
 import type { VirtqueueDescription, VirtqueueTimes } from '../device-model.js'
 
@@ -40,6 +40,7 @@ export interface QueueSurroundings {
   readonly logger: Logger
   readonly queues: readonly VirtqueueDescription[]
   readonly times: VirtqueueTimes
+  readonly eventLoop?: EventLoopView | undefined
   readonly moderatesInterrupts: boolean
   readonly faultPolicy: FaultPolicy
   /** How long the memory of a queue may stay away with fault policy `fault`, in milliseconds. */

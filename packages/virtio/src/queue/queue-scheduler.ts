@@ -1,5 +1,5 @@
 import { DmaFault, WorkList } from '@pcikit/core'
-import type { Clock } from '@pcikit/core'
+import type { Clock, EventLoopView } from '@pcikit/core'
 import type { ChainRecord } from './chain-record.js'
 import { QueueInterrupts } from './queue-interrupts.js'
 import { QueueWatch } from './queue-watch.js'
@@ -26,6 +26,7 @@ export interface SchedulerPorts {
   readonly isPolled: boolean
   /** What time it is for turns. */
   readonly clock: Clock
+  readonly eventLoop: EventLoopView
   /** How long a queue is looked at, at most, after its last work before its driver has to notify, in milliseconds. */
   readonly watchMs: number
   /** Whether drivers that take buffers in bunches are interrupted once for a bunch. */
@@ -183,17 +184,22 @@ export class QueueScheduler {
     this.#watch.lookAll()
     let worked = this.#serveRound()
     if (this.#listed.count > 0) {
-      this.#nowMs = performance.now()
+      this.#readClock()
       const endMs = this.#nowMs + TURN_MS
       do {
         worked += this.#serveRound()
-        this.#nowMs = performance.now()
+        this.#readClock()
       } while (this.#listed.count > 0 && worked < TURN_CHAINS && this.#nowMs < endMs)
     }
     this.#interrupt()
     if (this.#isRunning) this.#interrupts.look(this.#ports.clock)
     this.#noteStalls()
     return worked
+  }
+
+  #readClock (): void {
+    this.#ports.eventLoop.readClock()
+    this.#nowMs = this.#ports.eventLoop.nowMs
   }
 
   /** While bus mastering is off queues may wait for as long as it takes. */

@@ -1,4 +1,14 @@
-import { assert, DmaFault, dropFaults, FaultPolicy, PollLoop, REAL_CLOCK, StallWatch, TurnLoop } from '@pcikit/core'
+import {
+  assert,
+  BlindEventLoop,
+  DmaFault,
+  dropFaults,
+  FaultPolicy,
+  PollLoop,
+  REAL_CLOCK,
+  StallWatch,
+  TurnLoop
+} from '@pcikit/core'
 import type { DmaSpace, Subscription } from '@pcikit/core'
 import { DataFaults } from './data-faults.js'
 import type { QueueEngine, QueueSurroundings, VirtqueueFeatures, VirtqueuePlace } from './queue-engine.js'
@@ -53,6 +63,7 @@ class VirtqueueEngine implements QueueEngine {
     this.#scheduler = new QueueScheduler({
       isPolled,
       clock: isPolled ? REAL_CLOCK : this.#turns,
+      eventLoop: surroundings.eventLoop ?? new BlindEventLoop(),
       watchMs: times.watchUs / 1000,
       moderatesInterrupts: surroundings.moderatesInterrupts,
       take: record => {
@@ -141,12 +152,17 @@ class VirtqueueEngine implements QueueEngine {
   }
 
   #createLoop (): PollLoop {
-    const { times, events } = this.#surroundings
-    return new PollLoop({ scan: () => this.#scan(), poll: mayWait => events.poll(mayWait) }, {
+    const { times, events, eventLoop } = this.#surroundings
+    const targets = {
+      scan: () => this.#scan(),
+      poll: (mayWait: boolean) => events.poll(mayWait),
+      isSettled: () => this.#chains === 0
+    }
+    return new PollLoop(targets, {
       turnMs: times.pollSocketUs / 1000,
       idleMs: times.pollIdleUs / 1000,
       backOffMs: times.pollBackOffMs
-    })
+    }, eventLoop)
   }
 
   #surroundQueues (): VirtqueueSurroundings {

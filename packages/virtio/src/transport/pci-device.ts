@@ -57,7 +57,7 @@ export class VirtioPciDevice implements VirtioDevice {
       sender,
       createEngine: events => {
         const asked = { queues: description.queues, times, moderatesInterrupts, faultPolicy, graceMs }
-        return createEngine({ dma, logger, ...asked, events })
+        return createEngine({ dma, logger, eventLoop: services.eventLoop, ...asked, events })
       },
       onReset: () => {
         sender.reset()
