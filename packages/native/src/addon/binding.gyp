@@ -21,6 +21,7 @@
         'segments.cc',
         'vector-io.cc',
         'ring-queue.cc',
+        'ring-workers.cc',
         'io-ring.cc',
         'file-control.cc',
         'thread-pool.cc'

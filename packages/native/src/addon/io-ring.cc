@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "modules.h"
 #include "ring-queue.h"
+#include "ring-workers.h"
 #include "segments.h"
 #include "watcher.h"
 
@@ -179,6 +180,7 @@ void IoRing::Begin (Slot* slot) {
     Watched::SetReferenced(true);
   }
   busy_ += 1;
+  RingWorkers::OfThread().Began();
   Push(slot);
 }
 
@@ -217,6 +219,7 @@ void IoRing::End (Slot* slot) {
   slot->segments.LetGo(env_);
   slot->is_busy = false;
   busy_ -= 1;
+  RingWorkers::OfThread().Ended();
   if (busy_ != 0) return;
   napi_reference_unref(env_, self_, nullptr);
   Watched::SetReferenced(false);
@@ -265,6 +268,7 @@ napi_value IoRing::Exchange (napi_env env, napi_callback_info info) {
   }
   if (ring->queue_ == nullptr) return Integer(env, 0);
   auto* results = static_cast<double*>(memory);
+  if (ring->queue_->pending() != 0) RingWorkers::OfThread().Place();
   int error = ring->queue_->pending() == 0 ? 0 : ring->queue_->Enter(false);
   size_t filled = ring->TakeAnswers(results, room);
   // What is left of short transfers.
