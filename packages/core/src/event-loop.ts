@@ -8,6 +8,17 @@ export interface EventLoopView {
   readClock(): void
   /** Whether anything came from outside that waits for the loop, such as a message of a client. */
   readonly hasEvents: boolean
+  /** For whoever has turns again and again: calls `begin` in a turn of the loop, once for each request. */
+  createTurn(begin: () => void): LoopTurn
+}
+
+/** A turn of the event loop that can be asked for. It does not keep the process running. */
+export interface LoopTurn {
+  /** Asks for one, soon. */
+  request(): void
+  /** Takes the request back; `begin` may be called all the same. */
+  cancel(): void
+  close(): void
 }
 
 /** Where nothing can look at the event loop: there may always be something. */
@@ -18,5 +29,18 @@ export class BlindEventLoop implements EventLoopView {
   /** Leaves a number behind for the garbage collector, on Node 20 and 22. */
   readClock (): void {
     this.nowMs = performance.now()
+  }
+
+  /** Leaves an object behind for each request. */
+  createTurn (begin: () => void): LoopTurn {
+    let immediate: NodeJS.Immediate | undefined = undefined
+    const cancel = (): void => clearImmediate(immediate)
+    return {
+      request () {
+        immediate = setImmediate(begin)
+      },
+      cancel,
+      close: cancel
+    }
   }
 }

@@ -103,7 +103,7 @@ export type { AskedModeration, ModeratedQueue, ModerationSurroundings } from './
 export { InterruptPace } from './interrupt-pace.js'
 export { endsWithin } from './ends-within.js'
 export { BlindEventLoop } from './event-loop.js'
-export type { EventLoopView } from './event-loop.js'
+export type { EventLoopView, LoopTurn } from './event-loop.js'
 export { PollLoop } from './poll-loop.js'
 export type { PollTargets, PollTimes } from './poll-loop.js'
 export { REAL_CLOCK, TurnLoop } from './turn-loop.js'

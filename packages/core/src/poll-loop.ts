@@ -1,5 +1,5 @@
 import { BlindEventLoop } from './event-loop.js'
-import type { EventLoopView } from './event-loop.js'
+import type { EventLoopView, LoopTurn } from './event-loop.js'
 import { loopUsers } from './loop-users.js'
 
 /** How long a turn looks on after the last work, before the event loop has its turn. */
@@ -62,11 +62,16 @@ export class PollLoop {
   readonly #eventLoop: EventLoopView
   #isRunning = false
   #isInTurn = false
-  #immediate: NodeJS.Immediate | undefined = undefined
+  /** While it runs. */
+  #loopTurn: LoopTurn | undefined = undefined
+  #isTurnDue = false
   #timer: NodeJS.Timeout | undefined = undefined
   #workedAtMs = 0
   #backOffMs = BACK_OFF_MIN_MS
   readonly #next = (): void => this.#turn()
+  readonly #nextIfDue = (): void => {
+    if (this.#isTurnDue) this.#turn()
+  }
 
   constructor (targets: PollTargets, times: PollTimes, eventLoop: EventLoopView = new BlindEventLoop()) {
     this.#targets = targets
@@ -75,7 +80,10 @@ export class PollLoop {
   }
 
   start (): void {
-    if (!this.#isRunning) loopUsers.pollLoops++
+    if (!this.#isRunning) {
+      loopUsers.pollLoops++
+      this.#loopTurn = this.#eventLoop.createTurn(this.#nextIfDue)
+    }
     this.#isRunning = true
     this.kick()
   }
@@ -84,6 +92,8 @@ export class PollLoop {
     if (this.#isRunning) loopUsers.pollLoops--
     this.#isRunning = false
     this.#cancel()
+    this.#loopTurn?.close()
+    this.#loopTurn = undefined
   }
 
   /** Something happened: do not wait for the timer. */
@@ -92,14 +102,14 @@ export class PollLoop {
     this.#eventLoop.readClock()
     this.#workedAtMs = this.#eventLoop.nowMs
     this.#backOffMs = BACK_OFF_MIN_MS
-    if (this.#immediate !== undefined) return
+    if (this.#isTurnDue) return
     this.#cancel()
-    this.#immediate = setImmediate(this.#next)
+    this.#request()
   }
 
   #turn (): void {
     const { begin, end, isSettled } = this.#targets
-    this.#immediate = undefined
+    this.#isTurnDue = false
     this.#timer = undefined
     this.#isInTurn = true
     begin?.()
@@ -157,7 +167,7 @@ export class PollLoop {
   #goOn (nowMs: number): void {
     if (nowMs - this.#workedAtMs < this.#times.idleMs) {
       this.#backOffMs = BACK_OFF_MIN_MS
-      this.#immediate = setImmediate(this.#next)
+      this.#request()
       return
     }
     this.#timer = setTimeout(this.#next, this.#backOffMs)
@@ -165,10 +175,15 @@ export class PollLoop {
     this.#backOffMs = Math.min(this.#backOffMs * 2, this.#times.backOffMs)
   }
 
+  #request (): void {
+    this.#isTurnDue = true
+    this.#loopTurn?.request()
+  }
+
   #cancel (): void {
-    clearImmediate(this.#immediate)
+    if (this.#isTurnDue) this.#loopTurn?.cancel()
+    this.#isTurnDue = false
     clearTimeout(this.#timer)
-    this.#immediate = undefined
     this.#timer = undefined
   }
 }

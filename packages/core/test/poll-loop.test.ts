@@ -1,5 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { BlindEventLoop } from '../src/event-loop.js'
 import type { EventLoopView } from '../src/event-loop.js'
 import { PollLoop } from '../src/poll-loop.js'
 import type { PollTargets } from '../src/poll-loop.js'
@@ -54,7 +55,8 @@ function eventLoopWhere (hasEvents: () => boolean): EventLoopView {
     },
     get hasEvents () {
       return hasEvents()
-    }
+    },
+    createTurn: begin => new BlindEventLoop().createTurn(begin)
   }
 }
 

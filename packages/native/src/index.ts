@@ -31,7 +31,7 @@ export {
   watchDescriptor
 } from './descriptor.js'
 export { adoptEventFd, createEventFd, readEventFd, signalEventFd, yieldProcessor } from './event-fd.js'
-export { EventLoop } from './event-loop.js'
+export { EventLoop, LoopTurn } from './event-loop.js'
 export {
   AllocateMode,
   blockDeviceSize,

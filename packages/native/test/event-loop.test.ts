@@ -56,4 +56,26 @@ describe('EventLoop', () => {
     expect(spinUntil(() => loop.hasEvents)).toBe(true)
     await answer
   })
+
+  it('has a turn for each request that is not taken back, and none when it is closed', async () => {
+    let turns = 0
+    const turn = new EventLoop().createTurn(() => turns++)
+    const pass = async (): Promise<number> => {
+      await delay(5)
+      return turns
+    }
+    expect(await pass()).toBe(0)
+    turn.request()
+    turn.request()
+    expect(await pass()).toBe(1)
+    turn.request()
+    expect(await pass()).toBe(2)
+    turn.request()
+    turn.cancel()
+    expect(await pass()).toBe(2)
+    turn.request()
+    turn.close()
+    turn.close()
+    expect(await pass()).toBe(2)
+  })
 })
