@@ -1,7 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DataBuffer, GuestFile, pattern, VirtioBlkQueue, VirtioBlkRequest, VirtioBlkStatus } from '@pcikit/testkit'
+import {
+  DataBuffer,
+  GuestFile,
+  pattern,
+  VirtioBlkQueue,
+  VirtioBlkRequest,
+  VirtioBlkStatus,
+  VirtioFeature
+} from '@pcikit/testkit'
 import type { GuestMemory, GuestRegion, VirtioGuest } from '@pcikit/testkit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CommandProcess } from '../command-process.js'
@@ -104,6 +112,53 @@ describe('a write whose memory was taken away in a back end that is stuck', () =
     expect(await isHeldUp(stuck.queue, read)).toBe(true)
     stuck.release()
     expect((await read).every(byte => byte === 1)).toBe(true)
+  })
+})
+
+describe('a used ring that the client does not share', () => {
+  it('goes away as its index is stored, and the index never goes back', async () => {
+    const USED = 0x3000_0000
+    const { path } = await serveVirtioBlk(cleanup)
+    const attached = await attachBlkGuest(cleanup, path, {
+      layOut: (memory: GuestMemory) => {
+        memory.add({ iova: MIB, byteLength: 4 * MIB })
+        memory.add({ iova: USED, byteLength: PAGE, shared: false })
+        memory.reserve(USED, PAGE)
+      }
+    })
+    const { guest: { client, memory }, blk } = attached
+    const region = memory.regions.find(({ iova }) => iova === USED)!
+    const place = { descriptors: memory.allocate(PAGE), driver: memory.allocate(PAGE), device: USED }
+    const [queue] = await blk.start({
+      features: { without: [VirtioFeature.RING_PACKED, VirtioFeature.EVENT_IDX] },
+      queues: [{ index: 0, size: 64, place }]
+    })
+    const indices: number[] = []
+    const moves: Promise<void>[] = []
+    const write = memory.write.bind(memory)
+    memory.write = (iova, source) => {
+      const isDone = write(iova, source)
+      if (iova !== USED) return isDone
+      const index = source[2]! | source[3]! << 8
+      // The unmap is on its way before the answer is.
+      if (index > (indices.at(-1) ?? 0) && moves.length < 20) {
+        moves.push(
+          client.unmapDma(USED, PAGE).then(async () => {
+            await attached.guest.turns(4)
+            await memory.map(client, [region])
+          })
+        )
+      }
+      indices.push(index)
+      return isDone
+    }
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(Array.from({ length: 16 }, (_, at) => queue!.writeBytes(at * 8, pattern(PAGE, at))))
+    }
+    await Promise.all(moves)
+    expect(moves.length).toBe(20)
+    expect(indices).toEqual(indices.toSorted((left, right) => left - right))
+    expect(blk.device.anomalies).toEqual([])
   })
 })
 

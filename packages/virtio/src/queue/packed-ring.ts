@@ -62,6 +62,10 @@ export class PackedRing implements Ring {
   /** Buffers that are being published, and descriptors of them that are written. By message it takes several tries. */
   #runLength = 0
   #written = 0
+  /** The client was asked to store the first descriptor of the run, which tells of all of them … */
+  #isTelling = false
+  /** … and nobody knows whether it did: its memory went meanwhile. */
+  #isDoubtful = false
 
   constructor ({ dma, place, features, chainMax }: RingSpecification) {
     this.#size = place.size
@@ -111,6 +115,13 @@ export class PackedRing implements Ring {
       this.#runLength = list.readyCount
     }
     const count = this.#runLength
+    if (this.#isDoubtful) {
+      const flags = this.#ring.loadHalf(this.#used * DESCRIPTOR_BYTES + FLAGS_OFFSET)
+      if (flags < 0) return this.#trouble.missed(this.#ring)
+      this.#isDoubtful = this.#isTelling = false
+      // USED is as the wrap counter from then on, also once the driver has filled the place again for the next lap.
+      if (((flags & DescriptorFlag.USED) !== 0) === (this.#usedWrap === 1)) return this.#told(list, count)
+    }
     const firstEnd = list.batchEnd(0, count)
     let position = this.#used + descriptorsOf(list, 0, firstEnd)
     for (let index = firstEnd + 1, descriptor = 0; index < count; descriptor++) {
@@ -122,17 +133,11 @@ export class PackedRing implements Ring {
       position += descriptorsOf(list, index, last)
       index = last + 1
     }
-    if (!this.#storeUsed(this.#used, list, firstEnd, true)) return this.#trouble.missed(this.#ring)
-    this.#outstanding -= position - this.#used
-    this.#untold += position - this.#used
-    this.#used = position
-    if (position >= this.#size) {
-      this.#used -= this.#size
-      this.#usedWrap ^= 1
+    if (!this.#storeUsed(this.#used, list, firstEnd, true)) {
+      if (this.#ring.fault === DmaFault.NONE) this.#isTelling = true
+      return this.#trouble.missed(this.#ring)
     }
-    this.#runLength = this.#written = 0
-    list.drop(count)
-    return RingOutcome.DONE
+    return this.#told(list, count)
   }
 
   checkInterrupt (): RingOutcome {
@@ -174,8 +179,10 @@ export class PackedRing implements Ring {
     return !this.#deviceEvent.storeWord(0, EVENT_DISABLE << EVENT_SHIFT) && !this.#hasEventIndex
   }
 
-  ask (): Promise<DmaFault> {
-    return this.#trouble.ask()
+  async ask (): Promise<DmaFault> {
+    const fault = await this.#trouble.ask()
+    if (fault !== DmaFault.NONE) this.#isDoubtful = this.#isTelling
+    return fault
   }
 
   overlaps (iova: number, byteLength: number): boolean {
@@ -189,12 +196,29 @@ export class PackedRing implements Ring {
     this.#deviceEvent.forget()
     this.#table.forget()
     this.#seen = this.#written = 0
+    this.#isDoubtful = this.#isTelling
   }
 
   close (): void {
     this.#ring.close()
     this.#driverEvent.close()
     this.#deviceEvent.close()
+  }
+
+  /** The driver sees the run. */
+  #told (list: UsedList, count: number): RingOutcome {
+    const descriptorCount = descriptorsOf(list, 0, count - 1)
+    this.#outstanding -= descriptorCount
+    this.#untold += descriptorCount
+    this.#used += descriptorCount
+    if (this.#used >= this.#size) {
+      this.#used -= this.#size
+      this.#usedWrap ^= 1
+    }
+    this.#runLength = this.#written = 0
+    this.#isTelling = false
+    list.drop(count)
+    return RingOutcome.DONE
   }
 
   /** A place on the way of two laps, which begins with the wrap counter at 1. */

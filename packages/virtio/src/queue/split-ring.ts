@@ -52,6 +52,11 @@ export class SplitRing implements Ring {
   /** Where the driver was seen to go on. */
   #seen = 0
   #usedIndex = 0
+  /**
+   * What idx of the used ring is or may be. It is ahead of `#usedIndex` where the last message of a run may have come
+   * to the driver while its memory went: it must not go back, and the entries before it are written.
+   */
+  #toldIndex = 0
   #usedFlags = 0
   /** Buffers taken and not published. */
   #outstanding = 0
@@ -128,6 +133,7 @@ export class SplitRing implements Ring {
       index = last + 1
     }
     const usedIndex = (this.#usedIndex + count) & 0xffff
+    this.#toldIndex = usedIndex
     if (!this.#storeHeader(this.#usedFlags, usedIndex)) return this.#trouble.missed(this.#used)
     this.#usedIndex = usedIndex
     this.#outstanding -= count
@@ -163,7 +169,7 @@ export class SplitRing implements Ring {
   arm (): RingOutcome {
     const isAsked = this.#hasEventIndex ?
       this.#used.storeHalf(this.#usedEventOffset, this.#next) :
-      this.#storeHeader(0, this.#usedIndex)
+      this.#storeHeader(0, this.#toldIndex)
     if (!isAsked) return this.#trouble.missed(this.#used)
     this.#usedFlags = 0
     // What is peeked at next must not be older.
@@ -178,7 +184,7 @@ export class SplitRing implements Ring {
       if (this.#next === this.#seen) this.#used.storeHalf(this.#usedEventOffset, (this.#next - 1) & 0xffff)
       return false
     }
-    if (!this.#storeHeader(NO_NOTIFY, this.#usedIndex)) return true
+    if (!this.#storeHeader(NO_NOTIFY, this.#toldIndex)) return true
     this.#usedFlags = NO_NOTIFY
     return false
   }
