@@ -6,7 +6,7 @@ export interface EventLoopView {
   /** The time when the clock was read last, in milliseconds as of `performance.now()`. */
   readonly nowMs: number
   readClock(): void
-  /** Whether anything came from outside that waits for the loop, such as a message of a client. */
+  /** Whether anything waits for the loop, as a message of a client or a timer that is due. Microtasks are not seen. */
   readonly hasEvents: boolean
   /** For whoever has turns again and again: calls `begin` in a turn of the loop, once for each request. */
   createTurn(begin: () => void): LoopTurn

@@ -4,7 +4,7 @@ import { loopUsers } from './loop-users.js'
 
 /** How long a turn looks on after the last work, before the event loop has its turn. */
 const SPIN_MS = 0.05
-/** The longest turn: timers wait for it, and what is nobody's event. */
+/** The longest turn: what waits for the loop without being seen waits no longer. */
 const TURN_MAX_MS = 10
 /** The first wait of those that become longer while nothing happens. */
 const BACK_OFF_MIN_MS = 1

@@ -138,7 +138,7 @@ describe('a turn of a PollLoop', () => {
   describe('where the event loop can be looked at', () => {
     const settled = { isSettled: () => true }
 
-    it('goes on while nothing waits for the loop, but not for ever: timers may', async () => {
+    it('goes on while nothing waits for the loop, but not for ever: not all is seen', async () => {
       await firstTurn(0.03, () => true, settled, eventLoopWhere(() => false))
       expect(nowMs - 1000).toBeGreaterThan(2 * TURN_MS)
       expect(nowMs - 1000).toBeLessThan(12)

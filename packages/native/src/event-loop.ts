@@ -31,9 +31,9 @@ export class EventLoop {
   }
 
   /**
-   * Whether anything came from outside that waits for the loop: a message, a signal, an answer of another thread. What
-   * is watched since this turn is not seen yet; timers, immediates and microtasks are not seen at all. Costs a system
-   * call.
+   * Whether anything waits for the loop: a message, a signal, an answer of another thread, a timer that is due or an
+   * immediate. What is watched since this turn is not seen yet, microtasks are not seen at all, and within an immediate
+   * the answer is always yes. Costs a system call.
    */
   get hasEvents (): boolean {
     return this.#native.hasEvents()

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { EventLoop, UnixSocket } from '../src/index.js'
 
@@ -14,7 +14,6 @@ function spinUntil (isSo: () => boolean, limitMs = 2000): boolean {
 async function isQuiet (loop: EventLoop): Promise<boolean> {
   for (let turn = 0; turn < 500; turn++) {
     await delay(1)
-    await immediate()
     if (!loop.hasEvents) return true
   }
   return false
@@ -55,6 +54,26 @@ describe('EventLoop', () => {
     const answer = stat('.')
     expect(spinUntil(() => loop.hasEvents)).toBe(true)
     await answer
+  })
+
+  it('sees a timer that is due, and no other', async () => {
+    const loop = new EventLoop()
+    expect(await isQuiet(loop)).toBe(true)
+    const timer = setTimeout(() => undefined, 60_000)
+    expect(loop.hasEvents).toBe(false)
+    const due = delay(20)
+    expect(spinUntil(() => loop.hasEvents)).toBe(true)
+    await due
+    clearTimeout(timer)
+  })
+
+  it('sees an immediate', async () => {
+    const loop = new EventLoop()
+    expect(await isQuiet(loop)).toBe(true)
+    await new Promise<void>(resolve => {
+      setImmediate(resolve)
+      expect(loop.hasEvents).toBe(true)
+    })
   })
 
   it('has a turn for each request that is not taken back, and none when it is closed', async () => {

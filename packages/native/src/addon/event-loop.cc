@@ -50,10 +50,15 @@ napi_value EventLoop::ReadClock (napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/**
- * hasEvents(): looks at the epoll instance of the loop. Its timers cannot be asked for here: as long as an immediate
- * runs, uv_backend_timeout only says that there are immediates.
- */
+/** Whether a timer is due, or an immediate, with which libuv would wait for nothing. */
+bool IsTimerDue (const uv_loop_t* loop) {
+  const int timeout = uv_backend_timeout(loop);
+  // As of the time that the loop goes by, which is read once for each of its turns.
+  return timeout >= 0 &&
+         static_cast<double>(uv_hrtime()) / kNanosecondsPerMillisecond >= static_cast<double>(uv_now(loop)) + timeout;
+}
+
+/** hasEvents(): looks at the timers of the loop, and at its epoll instance. */
 napi_value EventLoop::HasEvents (napi_env env, napi_callback_info info) {
   const Call call(env, info);
   auto* watch = call.Self<EventLoop>();
@@ -61,7 +66,7 @@ napi_value EventLoop::HasEvents (napi_env env, napi_callback_info info) {
   pollfd backend = {uv_backend_fd(watch->loop_), POLLIN, 0};
   napi_value result = nullptr;
   // A signal that comes in between is an event.
-  napi_get_boolean(env, poll(&backend, 1, 0) != 0, &result);
+  napi_get_boolean(env, IsTimerDue(watch->loop_) || poll(&backend, 1, 0) != 0, &result);
   return result;
 }
 
