@@ -10,10 +10,10 @@ export const RING_SLOT_COUNT = 256
 const BATCH_MAX = 32
 
 /**
- * With so many requests in flight, whoever waits for them sleeps instead of looking on, for so many microseconds at
- * most. Linux runs what it cannot do at once on threads, often on the core that handed it over. One request is over
- * sooner than somebody who sleeps is woken; with more, whoever looks on takes the time from the thread that he waits
- * for.
+ * Whoever waits for requests in flight sleeps instead of looking on, for so many microseconds at most. Linux runs what
+ * it cannot do at once on threads, often on the core that handed it over, and whoever looks on takes the time from the
+ * thread that he waits for. One request whose thread has another core is over sooner than somebody who sleeps is woken:
+ * it takes this many to sleep all the same.
  */
 const SLEEP_REQUESTS_MIN = 2
 const SLEEP_US = 50
@@ -28,6 +28,7 @@ export type RequestRing = Pick<
   | 'prepareSync'
   | 'exchange'
   | 'wait'
+  | 'areThreadsHere'
   | 'onAnswer'
   | 'close'
 >
@@ -113,7 +114,8 @@ export class RingTransfers implements FileTransfers {
 
   /** Lets others have the core. True: something was answered. */
   #sleep (): boolean {
-    if (this.#ring.slotCount - this.#freeSlots.length < SLEEP_REQUESTS_MIN) return false
+    const inFlight = this.#ring.slotCount - this.#freeSlots.length
+    if (inFlight === 0 || (inFlight < SLEEP_REQUESTS_MIN && !this.#ring.areThreadsHere)) return false
     this.#ring.wait(SLEEP_US)
     return this.#ring.hasAnswers
   }

@@ -60,6 +60,9 @@ function countingRing (slotCount: number): RequestRing {
       waits += 1
       made.wait(microseconds)
     },
+    get areThreadsHere () {
+      return made.areThreadsHere
+    },
     onAnswer: callback => made.onAnswer(callback),
     close: () => made.close()
   }
@@ -101,9 +104,10 @@ describe('openFileTransfers', () => {
 })
 
 describe('who polls and may wait', () => {
-  it('sleeps while several requests are in flight, and then takes what was answered', () => {
+  it('sleeps while several requests are in flight, or one whose thread is on its core, and then takes what was answered', () => {
     let hasAnswers = false
     let isAnsweredMeanwhile = false
+    let areThreadsHere = false
     const calls: string[] = []
     const transfers = openWith('io_uring', () => ({
       slotCount: 4,
@@ -121,6 +125,9 @@ describe('who polls and may wait', () => {
         calls.push('wait')
         hasAnswers = isAnsweredMeanwhile
       },
+      get areThreadsHere () {
+        return areThreadsHere
+      },
       onAnswer: () => undefined,
       close: () => undefined
     }))
@@ -130,6 +137,9 @@ describe('who polls and may wait', () => {
     }
     void transfers.write(vectorOf(new Uint8Array(512)), 0)
     expect([poll(true), poll(true)]).toEqual([['exchange'], []])
+    areThreadsHere = true
+    expect([poll(true), poll()]).toEqual([['wait'], []])
+    areThreadsHere = false
     void transfers.write(vectorOf(new Uint8Array(512)), 512)
     expect([poll(true), poll(), poll(false), poll(true)]).toEqual([['exchange'], [], [], ['wait']])
     isAnsweredMeanwhile = true
@@ -164,8 +174,8 @@ describe('transfers through io_uring', () => {
   it('gives the core away only when told that it may, while several requests are in flight', async () => {
     const write = (index: number): Promise<number> => transfers.write(vectorOf(new Uint8Array(4096)), index * 4096)
     const one = write(0)
-    transfers.poll!(true)
-    transfers.poll!(true)
+    transfers.poll!()
+    transfers.poll!()
     expect([await one, waits]).toEqual([4096, 0])
     const several = Array.from({ length: 8 }, (_, index) => write(index))
     let settled = false

@@ -64,6 +64,7 @@ export interface NativeIoRing {
   prepareSync(slot: number, fd: number): void
   exchange(answers: Float64Array): number
   wait(microseconds: number): void
+  areThreadsHere(): boolean
   onAnswer(callback: (() => void) | undefined): void
   close(): void
 }

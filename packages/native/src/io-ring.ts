@@ -102,6 +102,14 @@ export class IoRing {
     this.#native.wait(microseconds)
   }
 
+  /**
+   * Whether the threads of the kernel that work for rings of this thread are kept on its core, as they are with one or
+   * two requests under way, from Linux 6.3 on. Whoever looks on then takes the core from them.
+   */
+  get areThreadsHere (): boolean {
+    return this.#native.areThreadsHere()
+  }
+
   /** Calls `callback` from the event loop while there are answers to take, until it is replaced or cleared. */
   onAnswer (callback: (() => void) | undefined): void {
     this.#native.onAnswer(callback)

@@ -53,8 +53,9 @@ describe('the threads of a ring', () => {
       return cores.length > 0 && cores.every(list => /^\d+$/.test(list))
     }
     while (!isKept() && performance.now() < endsAtMs) sync(1)
-    expect(isKept()).toBe(true)
+    expect([isKept(), ring.areThreadsHere]).toEqual([true, true])
     sync(8)
+    expect(ring.areThreadsHere).toBe(false)
     expect(coresOfWorkers()).toContain(coresOf('/proc/thread-self'))
     sync(2)
     expect(coresOfWorkers().some(list => /^\d+$/.test(list))).toBe(true)

@@ -43,6 +43,7 @@ class IoRing : public Watched {
   static napi_value PrepareSync (napi_env env, napi_callback_info info);
   static napi_value Exchange (napi_env env, napi_callback_info info);
   static napi_value Wait (napi_env env, napi_callback_info info);
+  static napi_value AreThreadsHere (napi_env env, napi_callback_info info);
   static napi_value OnAnswer (napi_env env, napi_callback_info info);
   static napi_value Close (napi_env env, napi_callback_info info);
 
@@ -290,6 +291,13 @@ napi_value IoRing::Wait (napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** areThreadsHere() */
+napi_value IoRing::AreThreadsHere (napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, RingWorkers::OfThread().are_kept(), &result);
+  return result;
+}
+
 napi_value IoRing::OnAnswer (napi_env env, napi_callback_info info) {
   const Call call(env, info);
   auto* ring = call.Self<IoRing>();
@@ -346,7 +354,7 @@ void ExportIoRing (napi_env env, napi_value exports) {
   const napi_property_descriptor properties[] = {
       Method("prepareRead", IoRing::PrepareRead), Method("prepareWrite", IoRing::PrepareWrite),
       Method("prepareSync", IoRing::PrepareSync), Method("exchange", IoRing::Exchange),
-      Method("wait", IoRing::Wait),
+      Method("wait", IoRing::Wait),               Method("areThreadsHere", IoRing::AreThreadsHere),
       Method("onAnswer", IoRing::OnAnswer),       Method("close", IoRing::Close),
   };
   ExportClass(env, exports, "IoRing", IoRing::New, std::size(properties), properties);

@@ -30,6 +30,8 @@ class RingWorkers {
   void Ended () { in_flight_ -= 1; }
   /** Before requests are handed over. */
   void Place ();
+  /** Whether they run on the core of who waits for them. */
+  bool are_kept () const { return core_ >= 0; }
 
  private:
   void Find (uint64_t now);
