@@ -120,7 +120,9 @@ export class PackedRing implements Ring {
       if (flags < 0) return this.#trouble.missed(this.#ring)
       this.#isDoubtful = this.#isTelling = false
       // USED is as the wrap counter from then on, also once the driver has filled the place again for the next lap.
-      if (((flags & DescriptorFlag.USED) !== 0) === (this.#usedWrap === 1)) return this.#told(list, count)
+      if (((flags & DescriptorFlag.USED) !== 0) === (this.#usedWrap === 1)) {
+        return this.#told(list, count, descriptorsOf(list, 0, count - 1))
+      }
     }
     const firstEnd = list.batchEnd(0, count)
     let position = this.#used + descriptorsOf(list, 0, firstEnd)
@@ -137,7 +139,7 @@ export class PackedRing implements Ring {
       if (this.#ring.fault === DmaFault.NONE) this.#isTelling = true
       return this.#trouble.missed(this.#ring)
     }
-    return this.#told(list, count)
+    return this.#told(list, count, position - this.#used)
   }
 
   checkInterrupt (): RingOutcome {
@@ -206,8 +208,7 @@ export class PackedRing implements Ring {
   }
 
   /** The driver sees the run. */
-  #told (list: UsedList, count: number): RingOutcome {
-    const descriptorCount = descriptorsOf(list, 0, count - 1)
+  #told (list: UsedList, count: number, descriptorCount: number): RingOutcome {
     this.#outstanding -= descriptorCount
     this.#untold += descriptorCount
     this.#used += descriptorCount
