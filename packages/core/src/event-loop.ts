@@ -8,6 +8,8 @@ export interface EventLoopView {
   readClock(): void
   /** Whether anything waits for the loop, as a message of a client or a timer that is due. Microtasks are not seen. */
   readonly hasEvents: boolean
+  /** Lets another program that waits for this core have it first. Costs a system call. */
+  yieldProcessor(): void
   /** For whoever has turns again and again: calls `begin` in a turn of the loop, once for each request. */
   createTurn(begin: () => void): LoopTurn
 }
@@ -29,6 +31,10 @@ export class BlindEventLoop implements EventLoopView {
   /** Leaves a number behind for the garbage collector, on Node 20 and 22. */
   readClock (): void {
     this.nowMs = performance.now()
+  }
+
+  yieldProcessor (): void {
+    // Nothing here can.
   }
 
   /** Leaves an object behind for each request. */

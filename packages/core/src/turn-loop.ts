@@ -1,3 +1,5 @@
+import { BlindEventLoop } from './event-loop.js'
+import type { EventLoopView } from './event-loop.js'
 import { loopUsers } from './loop-users.js'
 import { WorkList } from './work-list.js'
 
@@ -10,6 +12,10 @@ const ROUNDS_MAX = 1024
  * a look, and leaves a number behind for the garbage collector.
  */
 const LOOKS_PER_CLOCK = 64
+/** Whoever has the core for so long when it is left to him is not about to sleep soon. */
+const AWAY_MS = 1
+/** For how long it is not left to anybody then. */
+const KEEP_MS = 20
 
 /** What has turns. Nothing of it may throw. */
 export interface TurnTargets {
@@ -38,6 +44,7 @@ export const REAL_CLOCK: Clock = Object.freeze({
 
 interface Turn {
   readonly targets: TurnTargets
+  readonly eventLoop: EventLoopView
   isListed: boolean
   /** False: cancelled while it was listed. */
   isWanted: boolean
@@ -47,6 +54,10 @@ interface Turn {
  * Turns for a device that is told of its work, and looks on for a while after it. A turn of the event loop costs as
  * much as many looks, so whatever is scheduled again in its turn has more of them at once, for some microseconds. All
  * devices of the process have their turns together, so none of them waits while another one looks on.
+ *
+ * While it looks on, it leaves its core again and again to whoever waits for it, such as a processor of the guest that
+ * was woken there. Beside a program that never sleeps it would have next to no time then, so it keeps the core for a
+ * while after one did not come back soon, for as long as Linux lets it.
  *
  * Whoever waits for others has one look for each turn of the event loop. Linux takes a core from a program that makes
  * no system call at the next tick, which may be milliseconds away, and they may be in need of that core. Who alone has
@@ -59,8 +70,8 @@ interface Turn {
 export class TurnLoop implements Clock {
   readonly #turn: Turn
 
-  constructor (targets: TurnTargets) {
-    this.#turn = { targets, isListed: false, isWanted: false }
+  constructor (targets: TurnTargets, eventLoop: EventLoopView = new BlindEventLoop()) {
+    this.#turn = { targets, eventLoop, isListed: false, isWanted: false }
     turns.renew()
   }
 
@@ -92,10 +103,14 @@ class Turns {
   #immediate: NodeJS.Immediate | undefined = undefined
   #isInTurn = false
   #endMs = 0
+  /** Until then the core is not left to others. */
+  #keepsUntilMs = 0
   /** Work was found to have ended: what comes of it is scheduled in a moment, and does not wait for the event loop. */
   #isAnswered = false
   #isWaiting = false
   #isMicrotaskDue = false
+  /** Of whoever had a turn last. */
+  #eventLoop: EventLoopView = new BlindEventLoop()
   /** Somebody is the only one who has turns, of these or of another kind. */
   #isAlone = false
   readonly #begin = (): void => {
@@ -148,16 +163,26 @@ class Turns {
     try {
       for (let rounds = 0; rounds < ROUNDS_MAX && this.#listed.count > 0; rounds++) {
         const looks = this.#listed.count
-        quiet = this.#round() ? LOOKS_PER_CLOCK : quiet + looks
+        const hasWorked = this.#round()
+        quiet += looks
         if (this.#isAnswered || this.#isWaiting) break
-        if (quiet < LOOKS_PER_CLOCK) continue
-        this.nowMs = performance.now()
+        if (!hasWorked && quiet < LOOKS_PER_CLOCK) continue
+        if (hasWorked) this.nowMs = performance.now()
+        else this.#giveWay()
         if (this.nowMs >= this.#endMs) break
         quiet = 0
       }
     } finally {
       this.#leave()
     }
+  }
+
+  /** After looks without work: lets others have the core, and looks at the clock. */
+  #giveWay (): void {
+    const wasMs = this.nowMs
+    if (wasMs >= this.#keepsUntilMs) this.#eventLoop.yieldProcessor()
+    this.nowMs = performance.now()
+    if (this.nowMs - wasMs >= AWAY_MS) this.#keepsUntilMs = this.nowMs + KEEP_MS
   }
 
   #leave (): void {
@@ -189,6 +214,7 @@ class Turns {
     turn.isListed = false
     if (!turn.isWanted) return false
     turn.isWanted = false
+    this.#eventLoop = turn.eventLoop
     const { run, poll, isWaiting } = turn.targets
     const hasWorked = run()
     if (poll(this.#isAlone && !hasWorked)) this.#isAnswered = true

@@ -56,6 +56,7 @@ function eventLoopWhere (hasEvents: () => boolean): EventLoopView {
     get hasEvents () {
       return hasEvents()
     },
+    yieldProcessor: () => undefined,
     createTurn: begin => new BlindEventLoop().createTurn(begin)
   }
 }

@@ -1,5 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
+import { BlindEventLoop } from '../src/event-loop.js'
 import { PollLoop } from '../src/poll-loop.js'
 import { TurnLoop } from '../src/turn-loop.js'
 import type { TurnTargets } from '../src/turn-loop.js'
@@ -210,6 +211,42 @@ describe('TurnLoop', () => {
     new TurnLoop(targets).schedule()
     await immediate()
     expect(runs).toBe(2)
+  })
+
+  it('leaves the core to others while it looks on, and keeps it for a while where they do not come back', async () => {
+    const { now } = performance
+    let nowMs = 1000
+    let awayMs = 0.3
+    const yieldedAtMs: number[] = []
+    const eventLoop = Object.assign(new BlindEventLoop(), {
+      yieldProcessor: () => {
+        yieldedAtMs.push(nowMs)
+        nowMs += awayMs
+      }
+    })
+    performance.now = () => nowMs
+    try {
+      const loop: TurnLoop = new TurnLoop({
+        ...IDLE,
+        run: () => {
+          nowMs += 0.0001
+          loop.schedule()
+          return false
+        }
+      }, eventLoop)
+      loop.schedule()
+      while (nowMs < 1010) await immediate()
+      expect(yieldedAtMs.length).toBeGreaterThan(20)
+      awayMs = 1.5
+      yieldedAtMs.length = 0
+      while (nowMs < 1060) await immediate()
+      expect(yieldedAtMs).toHaveLength(3)
+      const gapsMs = yieldedAtMs.slice(1).map((atMs, index) => atMs - yieldedAtMs[index]!)
+      for (const gapMs of gapsMs) expect(gapMs).toBeGreaterThanOrEqual(20)
+      loop.cancel()
+    } finally {
+      performance.now = now
+    }
   })
 
   it('keeps on where the clock stands still', async () => {

@@ -1,7 +1,7 @@
 import type { NativeEventLoop } from './binding.js'
 import { closeDescriptor, watchDescriptor } from './descriptor.js'
 import type { DescriptorWatch } from './descriptor.js'
-import { createEventFd, readEventFd, signalEventFd } from './event-fd.js'
+import { createEventFd, readEventFd, signalEventFd, yieldProcessor } from './event-fd.js'
 import { addon } from './load-addon.js'
 
 /**
@@ -37,6 +37,11 @@ export class EventLoop {
    */
   get hasEvents (): boolean {
     return this.#native.hasEvents()
+  }
+
+  /** See {@link yieldProcessor}. */
+  yieldProcessor (): void {
+    yieldProcessor()
   }
 
   /** For whoever has turns again and again: calls `begin` in a turn of the loop, once for each request. */

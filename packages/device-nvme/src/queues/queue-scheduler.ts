@@ -70,7 +70,7 @@ export class QueueScheduler {
   constructor (pool: CommandPool, ports: SchedulerPorts) {
     this.#pool = pool
     this.#ports = ports
-    this.#turns = new TurnLoop({ run: () => this.run() > 0, ...ports.media })
+    this.#turns = new TurnLoop({ run: () => this.run() > 0, ...ports.media }, ports.eventLoop)
   }
 
   /** Set while somebody calls {@link run} in a loop: no turn has to be scheduled then. */

@@ -55,15 +55,17 @@ class VirtqueueEngine implements QueueEngine {
       this.#broken(`Queue ${record.queueIndex}, head ${record.id}: its buffers cannot be reached.`)
     })
     this.#stalls = new StallWatch(faultPolicy, graceMs, () => this.#missed())
-    this.#turns = new TurnLoop({
+    const eventLoop = surroundings.eventLoop ?? new BlindEventLoop()
+    const targets = {
       run: () => this.#run() > 0,
-      poll: mayWait => this.#chains > 0 && events.poll(mayWait),
+      poll: (mayWait: boolean) => this.#chains > 0 && events.poll(mayWait),
       isWaiting: () => this.#chains > 0
-    })
+    }
+    this.#turns = new TurnLoop(targets, eventLoop)
     this.#scheduler = new QueueScheduler({
       isPolled,
       clock: isPolled ? REAL_CLOCK : this.#turns,
-      eventLoop: surroundings.eventLoop ?? new BlindEventLoop(),
+      eventLoop,
       watchMs: times.watchUs / 1000,
       moderatesInterrupts: surroundings.moderatesInterrupts,
       take: record => {
