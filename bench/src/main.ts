@@ -24,7 +24,7 @@ const parts: Readonly<Record<string, Part>> = {
   scale: { measure: measureScale, repetitions: 9, sliceMs: 100 },
   start: { measure: measureStart, repetitions: 11, sliceMs: 0 },
   idle: { measure: measureIdle, repetitions: 5, sliceMs: 4000 },
-  guest: { measure: measureGuest, repetitions: 9, sliceMs: 600 },
+  guest: { measure: measureGuest, repetitions: 5, sliceMs: 400 },
   profile: { measure: profilePolled, repetitions: 1, sliceMs: 10_000 }
 }
 
@@ -35,7 +35,8 @@ const { values, positionals } = parseArgs({
     ms: { type: 'string' },
     full: { type: 'boolean', default: false },
     storage: { type: 'string' },
-    cpus: { type: 'string' }
+    cpus: { type: 'string' },
+    guests: { type: 'string', default: '3' }
   }
 })
 
@@ -52,7 +53,8 @@ async function measure (name: string): Promise<void> {
     sliceMs: Number(values.ms ?? part.sliceMs),
     isFull: values.full,
     storages: (values.storage ?? (values.full ? 'memory,file' : 'memory')).split(',').map(asStorage),
-    guestCpus: (values.cpus ?? (values.full ? '1,2' : '1')).split(',').map(Number)
+    guestCpus: (values.cpus ?? (values.full ? '1,2' : '1')).split(',').map(Number),
+    guests: Number(values.guests)
   }
   const machine = describeMachine()
   const takenAt = new Date().toISOString()

@@ -18,6 +18,8 @@ import type { GuestResults } from './guest.js'
 export interface GuestCircumstances {
   readonly storage: Storage
   readonly cpus: number
+  /** How many were booted one after the other. */
+  readonly guests: number
   readonly accelerator: string
 }
 
@@ -39,12 +41,12 @@ const RATIOS = [
 ] as const
 
 export function guestSections (results: GuestResults, circumstances: GuestCircumstances): Section[] {
-  const { storage, cpus, accelerator } = circumstances
+  const { storage, cpus, guests, accelerator } = circumstances
   const where = `${STORAGE_NAMES[storage]}, ${cpus} vCPU${cpus > 1 ? 's' : ''}`
   const setting =
     `fio (libaio, direct) in a Linux guest (${accelerator.toUpperCase()}), ${cpus} vCPU and as many jobs, ` +
     `all disks attached at once, each on ${STORAGE_NAMES[storage]}. One process of fio works on one disk after the ` +
-    'other, for a moment each, again and again.'
+    `other, for a moment each, again and again. Repeated in ${guests} guests, booted one after the other.`
   const jobs = [...results.keys()]
   const names = [...results.get(jobs[0]!)!.keys()]
   const ratios = RATIOS.filter(([name, other]) => names.includes(name) && names.includes(other))

@@ -35,6 +35,21 @@ export async function measureGuest (options: SuiteOptions): Promise<Section[]> {
 }
 
 async function measureOne (vm: Vm, storage: Storage, cpus: number, options: SuiteOptions): Promise<Section[]> {
+  const results = new Map<string, Map<string, FioResult[]>>()
+  for (let guest = 0; guest < options.guests; guest++) await measureInGuest({ vm, storage, cpus, results }, options)
+  return guestSections(results, { storage, cpus, guests: options.guests, accelerator: vm.accelerator })
+}
+
+/** Boots a guest, measures all jobs in it, and adds what came of them to the results. */
+async function measureInGuest (
+  { vm, storage, cpus, results }: {
+    readonly vm: Vm
+    readonly storage: Storage
+    readonly cpus: number
+    readonly results: Map<string, Map<string, FioResult[]>>
+  },
+  options: SuiteOptions
+): Promise<void> {
   await using contestants = await Contestants.start(vm, storage, cpus)
   const { list } = contestants
   await using guest = await bootGuest(vm, {
@@ -49,16 +64,18 @@ async function measureOne (vm: Vm, storage: Storage, cpus: number, options: Suit
   const place = { guest, jobs: cpus, qemuPid }
   // The engine finds out what to compile, which takes a core from the guest.
   await runFio(place, disks, WARM_UP, { ...options, repetitions: WARM_UPS })
-  const results = new Map<string, Map<string, FioResult[]>>()
   for (const job of options.isFull ? ALL_JOBS : DEFAULT_JOBS) {
     const figures = await runFio(place, disks, job, options)
-    results.set(nameOf(job), new Map(list.map(({ name }, index) => [name, figures[index]!])))
+    const ofJob = results.get(nameOf(job)) ?? new Map<string, FioResult[]>()
+    results.set(nameOf(job), ofJob)
+    for (const [index, { name }] of list.entries()) {
+      ofJob.set(name, [...ofJob.get(name) ?? [], ...figures[index]!])
+    }
     const medians = list.map(({ name }, index) =>
       `${name} ${Math.round(spreadOf(figures[index]!.map(({ iops }) => iops)).median)}`
     )
     console.log(`  ${nameOf(job)}: ${medians.join(', ')}`)
   }
-  return guestSections(results, { storage, cpus, accelerator: vm.accelerator })
 }
 
 /** The block device of each contestant, by its serial number; the one without is what is left. */
