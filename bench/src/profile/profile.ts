@@ -17,7 +17,7 @@ const TRANSFER_BYTES = 4096
 const QUEUE_DEPTH = 32
 const FUNCTIONS_SHOWN = 15
 const WARM_UP_MS = 3000
-/** The engine makes its heap smaller from eight seconds after a start, in some collections of all objects. */
+/** The engine makes its heap smaller some 16 seconds after a start, in some collections of all objects. */
 const HEAP_WARM_UP_MS = 20_000
 /** How long the output of the device may take to be here. */
 const OUTPUT_MS = 100
