@@ -2,7 +2,7 @@ import { BlindEventLoop } from './event-loop.js'
 import type { EventLoopView, LoopTurn } from './event-loop.js'
 import { loopUsers } from './loop-users.js'
 
-/** How long a turn looks on after the last work, before the event loop has its turn. */
+/** How long a turn looks on after the last work, before the event loop has its turn if it has something to do. */
 const SPIN_MS = 0.05
 /** The longest turn: what waits for the loop without being seen waits no longer. */
 const TURN_MAX_MS = 10
@@ -52,8 +52,8 @@ export interface PollTimes {
  * gives the event loop (and with it the socket) its turn in time, and backs off to timers when idle.
  *
  * ```
- *   work ─► spin ─► turns of the loop, back to back ─► timers of 1, 2, 4, 8 ms
- *    ▲_______________________________________________________│
+ *   work ─► spin ─► spin while nobody needs the loop ─► timers of 1, 2, 4, 8 ms
+ *    ▲_____________________│_______________________________│
  * ```
  */
 export class PollLoop {
@@ -124,10 +124,12 @@ export class PollLoop {
     const { scan, poll } = this.#targets
     const eventLoop = this.#eventLoop
     const { turnMs } = this.#times
+    const idleMs = Math.max(SPIN_MS, this.#times.idleMs)
     eventLoop.readClock()
     const startedAtMs = eventLoop.nowMs
     let endsAtMs = startedAtMs + turnMs
-    let untilClock = POLLS_PER_CLOCK
+    // Whoever has been idle for long looks only once.
+    let untilClock = 0
     // Work takes time. When it ended is known when the clock is looked at next.
     let hasWorked = false
     do {
@@ -138,21 +140,23 @@ export class PollLoop {
         isQuiet = false
         untilClock -= POLLS_PER_WORK
       }
+      if (this.#isRunning && poll(isQuiet && this.#isAlone)) {
+        this.#workedAtMs = eventLoop.nowMs
+        return
+      }
       if (--untilClock < 0) {
         eventLoop.readClock()
         if (hasWorked) this.#workedAtMs = eventLoop.nowMs
         hasWorked = false
         untilClock = POLLS_PER_CLOCK
-        if (eventLoop.nowMs >= endsAtMs) {
-          if (!wasSettled || eventLoop.nowMs - startedAtMs >= TURN_MAX_MS || this.#isWanted()) return
+        const quietMs = eventLoop.nowMs - this.#workedAtMs
+        if (eventLoop.nowMs >= endsAtMs || quietMs >= SPIN_MS) {
+          const isLong = eventLoop.nowMs - startedAtMs >= TURN_MAX_MS
+          if (!wasSettled || isLong || quietMs >= idleMs || this.#isWanted()) return
           endsAtMs = eventLoop.nowMs + turnMs
         }
       }
-      if (this.#isRunning && poll(isQuiet && this.#isAlone)) {
-        this.#workedAtMs = eventLoop.nowMs
-        return
-      }
-    } while (this.#isRunning && (hasWorked || eventLoop.nowMs - this.#workedAtMs < SPIN_MS))
+    } while (this.#isRunning)
   }
 
   /** Whether somebody needs the event loop. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BlindEventLoop } from '../src/event-loop.js'
 import type { EventLoopView } from '../src/event-loop.js'
 import { PollLoop } from '../src/poll-loop.js'
-import type { PollTargets } from '../src/poll-loop.js'
+import type { PollTargets, PollTimes } from '../src/poll-loop.js'
 import { TurnLoop } from '../src/turn-loop.js'
 
 const TURN_MS = 2
@@ -28,7 +28,8 @@ async function firstTurn (
   scanMs: number,
   hasWork: (scans: number) => boolean,
   more: Partial<PollTargets> = {},
-  eventLoop?: EventLoopView
+  eventLoop?: EventLoopView,
+  times: Partial<PollTimes> = {}
 ): Promise<number> {
   let scans = 0
   const targets: PollTargets = {
@@ -40,7 +41,7 @@ async function firstTurn (
     ...more,
     end: () => loop!.stop()
   }
-  loop = new PollLoop(targets, TIMES, eventLoop)
+  loop = new PollLoop(targets, { ...TIMES, ...times }, eventLoop)
   loop.start()
   await immediate()
   return scans
@@ -151,6 +152,53 @@ describe('a turn of a PollLoop', () => {
       expect(looks).toBe(2)
       expect(nowMs - 1000).toBeGreaterThan(2 * TURN_MS)
       expect(nowMs - 1000).toBeLessThan(3 * TURN_MS)
+    })
+
+    it('goes on without work for as long as it may be idle', async () => {
+      let looks = 0
+      const idleMs = 5
+      const seesNothing = (): boolean => {
+        looks++
+        return false
+      }
+      await firstTurn(0.0001, () => false, settled, eventLoopWhere(seesNothing), { idleMs })
+      expect(looks).toBeGreaterThan(3)
+      expect(nowMs - 1000).toBeGreaterThanOrEqual(idleMs)
+      expect(nowMs - 1000).toBeLessThan(idleMs + 0.5)
+    })
+
+    it('ends soon after the last work when something waits, and where something is under way', async () => {
+      const seen = eventLoopWhere(() => true)
+      await firstTurn(0.0001, scan => scan <= 3, settled, seen, { idleMs: 5 })
+      expect(nowMs - 1000).toBeLessThan(TURN_MS / 2)
+      nowMs = 1000
+      const underWay = { isSettled: () => false }
+      await firstTurn(0.0001, scan => scan <= 3, underWay, eventLoopWhere(() => false), { idleMs: 5 })
+      expect(nowMs - 1000).toBeLessThan(TURN_MS / 2)
+    })
+
+    it('looks once when it has been idle for long', async () => {
+      const turns: number[] = []
+      let scans = 0
+      const targets: PollTargets = {
+        ...settled,
+        begin: () => void (scans = 0),
+        scan: () => {
+          nowMs += 0.0001
+          scans++
+          return false
+        },
+        poll: () => false,
+        end: () => {
+          nowMs += 20
+          if (turns.push(scans) === 3) loop!.stop()
+        }
+      }
+      loop = new PollLoop(targets, { turnMs: TURN_MS, idleMs: 5, backOffMs: 1 }, eventLoopWhere(() => false))
+      loop.start()
+      await expect.poll(() => turns.length).toBe(3)
+      expect(turns[0]).toBeGreaterThan(1000)
+      expect(turns.slice(1)).toEqual([16, 16])
     })
 
     it('ends in time where something was under way at its begin, or is now', async () => {
