@@ -13,6 +13,10 @@ export class CacheProbe {
   #skip = 0
   #isSupported = true
 
+  get isSupported (): boolean {
+    return this.#isSupported
+  }
+
   /** Call once for each read that could ask. */
   shouldTry (): boolean {
     if (!this.#isSupported) return false

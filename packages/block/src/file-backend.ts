@@ -1,9 +1,8 @@
 import { PcikitError } from '@pcikit/core'
-import { AllocateMode, fileAllocate, readVectorNow, writeVectorNow } from '@pcikit/native'
-import type { Waiting } from '@pcikit/native'
+import { AllocateMode, fileAllocate } from '@pcikit/native'
 import type { BlockBackend, BlockBuffers } from './block-backend.js'
 import { BlockGuard } from './block-guard.js'
-import { CacheProbe } from './cache-probe.js'
+import { CachedTransfers } from './cached-transfers.js'
 import { parseFileSpec } from './file-spec.js'
 import type { FileSpec } from './file-spec.js'
 import { currentByteLength, openFileStorage, unavailable } from './file-storage.js'
@@ -14,22 +13,17 @@ import { InFlight } from './in-flight.js'
 import type { BlockBackendContribution, BlockOpenContext } from './open-backend.js'
 import { TransferVector } from './transfer-vector.js'
 
-/** The longest transfer that is copied from or to the page cache at once: a longer one would hold up everybody else. */
-const NOW_BYTES_MAX = 262_144
-
 /** What is written where a file system cannot zero a range by itself. */
 const ZEROES = new Uint8Array(65_536)
 
 /** How much of it is written in one go. */
 const ZEROES_BYTES_MAX = 64 * ZEROES.byteLength
 
-const EOPNOTSUPP = 95
-
 /**
  * Blocks in a regular file or on a block device. Data goes straight between the file and the caller's memory, through
  * the page cache. What needs no waiting is done at once: reading what is cached, writing where the file system can tell
- * that it will not wait, and everything in a file in memory. The rest goes through io_uring where the kernel allows it,
- * and elsewhere through libuv's thread pool. `flush` is fdatasync.
+ * that it will not wait or hardly ever does, and everything in a file in memory. The rest goes through io_uring where
+ * the kernel allows it, and elsewhere through libuv's thread pool. `flush` is fdatasync.
  */
 export class FileBackend implements BlockBackend {
   readonly blockSize: number
@@ -45,9 +39,7 @@ export class FileBackend implements BlockBackend {
   readonly #fd: number
   readonly #vector: TransferVector
   readonly #transfers: FileTransfers
-  readonly #waiting: Waiting
-  readonly #readProbe: CacheProbe
-  readonly #writeProbe: CacheProbe
+  readonly #cached: CachedTransfers
   readonly #inFlight: InFlight
   #blockCount: number
   #isOpen: boolean
@@ -69,9 +61,10 @@ export class FileBackend implements BlockBackend {
     this.#fd = storage.handle.fd
     this.#vector = new TransferVector()
     this.#transfers = transfers
-    this.#waiting = storage.inMemory ? 'allowed' : 'never'
-    this.#readProbe = new CacheProbe()
-    this.#writeProbe = new CacheProbe()
+    this.#cached = new CachedTransfers(this.#fd, {
+      waiting: storage.inMemory ? 'allowed' : 'never',
+      writesSoon: (spec.io ?? 'auto') === 'auto'
+    })
     this.#inFlight = new InFlight()
     this.#blockCount = storage.byteLength / blockSize
     this.#isOpen = true
@@ -101,13 +94,13 @@ export class FileBackend implements BlockBackend {
   read (lba: number, target: BlockBuffers): void | Promise<void> {
     this.#guard.assertRead(lba, target.byteLength)
     if (target.byteLength === 0) return
-    return this.#transfer(lba * this.blockSize, target, false)
+    return this.#read(lba * this.blockSize, target)
   }
 
   write (lba: number, source: BlockBuffers): void | Promise<void> {
     this.#guard.assertWrite(lba, source.byteLength)
     if (source.byteLength === 0) return
-    return this.#transfer(lba * this.blockSize, source, true)
+    return this.#write(lba * this.blockSize, source)
   }
 
   flush (): void | Promise<void> {
@@ -138,33 +131,28 @@ export class FileBackend implements BlockBackend {
     await this.#closing
   }
 
-  #transfer (position: number, buffers: BlockBuffers, isWrite: boolean): void | Promise<void> {
-    const { byteLength } = buffers
+  #read (position: number, target: BlockBuffers): void | Promise<void> {
     const vector = this.#vector
-    vector.load(buffers)
+    vector.load(target)
     try {
-      if (byteLength <= NOW_BYTES_MAX && this.#transferNow(position, byteLength, isWrite)) return
-      const transfers = this.#transfers
-      return this.#expect(isWrite ? transfers.write(vector, position) : transfers.read(vector, position), byteLength)
+      if (this.#cached.read(vector, position, target.byteLength)) return
+      return this.#expect(this.#transfers.read(vector, position), target.byteLength)
     } finally {
       vector.clear()
     }
   }
 
-  /** Reads what the page cache has, or writes what it takes. True when that was everything. */
-  #transferNow (position: number, byteLength: number, isWrite: boolean): boolean {
-    const probe = isWrite ? this.#writeProbe : this.#readProbe
-    if (!probe.shouldTry()) return false
-    const call = isWrite ? writeVectorNow : readVectorNow
-    const { buffers, offsets, lengths, count } = this.#vector
-    const result = call(this.#fd, buffers, offsets, lengths, count, position, this.#waiting)
-    if (result === byteLength) {
-      probe.hit()
-      return true
+  #write (position: number, source: BlockBuffers): void | Promise<void> {
+    const vector = this.#vector
+    vector.load(source)
+    try {
+      const written = this.#cached.write(vector, position, source.byteLength)
+      if (written === true) return
+      const transfer = written === false ? this.#transfers.write(vector, position) : written
+      return this.#expect(transfer, source.byteLength)
+    } finally {
+      vector.clear()
     }
-    if (result === -EOPNOTSUPP) probe.unsupported()
-    else probe.miss()
-    return false
   }
 
   /**

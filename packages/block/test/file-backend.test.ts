@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, open as openFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { getuid } from 'node:process'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { silentLogger } from '@pcikit/core'
-import { readVectorNow } from '@pcikit/native'
+import { readVectorNow, writeVectorNow } from '@pcikit/native'
 import { FileBackend } from '../src/index.js'
 import { createScratchFolder } from './scratch-folder.js'
 import type { ScratchFolder } from './scratch-folder.js'
@@ -16,6 +17,14 @@ async function canReadNow (path: string): Promise<boolean> {
   const result = readVectorNow(handle.fd, [new Uint8Array(512)], [0], [512], 1, 0)
   await handle.close()
   return result === 512
+}
+
+/** Whether the kernel can tell here that a write does not wait. */
+async function canWriteNow (path: string): Promise<boolean> {
+  const handle = await openFile(path, 'r+')
+  const result = writeVectorNow(handle.fd, [new Uint8Array(512)], [0], [512], 1, 0)
+  await handle.close()
+  return result !== -constants.errno.EOPNOTSUPP
 }
 
 describe('FileBackend', () => {
@@ -45,6 +54,51 @@ describe('FileBackend', () => {
     const target = new Uint8Array(4096)
     expect(disk.read(8, target)).toBeUndefined()
     expect(target.every(byte => byte === 5)).toBe(true)
+  })
+
+  describe('on a file system that cannot tell whether a write waits', () => {
+    const page = new Uint8Array(4096).fill(6)
+    let path: string
+    beforeEach(async ({ skip }) => {
+      path = await folder.file('disk.img', MIB)
+      skip(await canWriteNow(path), 'the file system of the temporary folder can tell')
+    })
+
+    /** Writes single pages until one is over when the call returns. */
+    async function isSoon (disk: FileBackend, write = () => disk.write(8, page)): Promise<boolean> {
+      for (let count = 0; count < 200; count += 1) {
+        const written = write()
+        if (written === undefined) return true
+        await written
+        await new Promise(resolve => setTimeout(resolve, 1))
+      }
+      return false
+    }
+
+    it('has single pages written when the call returns, and together with others later', async () => {
+      await using disk = await open(path)
+      expect(await isSoon(disk)).toBe(true)
+      const now = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 1)
+      const together = [disk.write(16, page), disk.write(24, page), disk.write(32, page)]
+      now.mockRestore()
+      expect(together.slice(1)).not.toContain(undefined)
+      for (const written of together) await written
+      const target = new Uint8Array(4 * 4096)
+      await disk.read(8, target)
+      expect(target.every(byte => byte === 6)).toBe(true)
+    })
+
+    it('hands over parts of pages, and what is long', async () => {
+      await using disk = await open(path)
+      expect(await isSoon(disk, () => disk.write(0, page.subarray(0, 512)))).toBe(false)
+      expect(disk.write(0, new Uint8Array(MIB / 2))).toBeInstanceOf(Promise)
+    })
+
+    it.for(['io_uring', 'threads'] as const)('hands everything over with io=%s', async io => {
+      const spec = { path, readOnly: false, io }
+      await using disk = await FileBackend.open(spec, { blockSize: 512, logger: silentLogger })
+      expect(await isSoon(disk)).toBe(false)
+    })
   })
 
   it('keeps a sparse file sparse: zeroes take no space', async () => {

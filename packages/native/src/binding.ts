@@ -133,6 +133,7 @@ export interface NativeBinding {
   readonly writeVector: VectorCall<Promise<number>>
   readonly readVectorNow: VectorCall<number, [mayWait: boolean]>
   readonly writeVectorNow: VectorCall<number, [mayWait: boolean]>
+  readonly writeVectorSoon: VectorCall<number | Promise<number>>
   syncFileData(fd: number): Promise<number>
   fileAllocate(fd: number, mode: number, offset: number, length: number): Promise<number>
   lockFile(fd: number, exclusive: boolean): boolean

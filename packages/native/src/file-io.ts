@@ -87,6 +87,26 @@ export function writeVectorNow (
   return addon().writeVectorNow(fd, buffers, offsets, lengths, count, position, waiting === 'allowed')
 }
 
+/**
+ * Writes on a thread that shares the core of the caller, and waits for it: for half a millisecond at most, whatever the
+ * storage does. Returns the bytes written or a negative errno, or where that is not over by then the promise of what
+ * `writeVector` resolves to. For writes that are over soon as a rule, as those to the page cache are: with 5 us more
+ * than a plain call they take less than on any other thread.
+ *
+ * There is one such thread for each thread of JavaScript. `-EBUSY`: it still has an earlier write. `-ENOSYS`: there is
+ * none, because it could not be started or not be kept on a core. Nothing was done then.
+ */
+export function writeVectorSoon (
+  fd: number,
+  buffers: readonly Uint8Array[],
+  offsets: readonly number[],
+  lengths: readonly number[],
+  count: number,
+  position: number
+): number | Promise<number> {
+  return addon().writeVectorSoon(fd, buffers, offsets, lengths, count, position)
+}
+
 /** Changes the space behind a range of a file or a block device. Rejects with a system error, such as `EOPNOTSUPP`. */
 export async function fileAllocate (fd: number, mode: AllocateMode, offset: number, length: number): Promise<void> {
   await addon().fileAllocate(fd, mode, offset, length)

@@ -43,7 +43,8 @@ export {
   syncFileData,
   type Waiting,
   writeVector,
-  writeVectorNow
+  writeVectorNow,
+  writeVectorSoon
 } from './file-io.js'
 export { IoRing } from './io-ring.js'
 export { Mapping, type MappingAccess, mappingFaultCount, WINDOW_BYTES_MAX } from './mapping.js'

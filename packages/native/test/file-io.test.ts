@@ -15,7 +15,8 @@ import {
   readVectorNow,
   syncFileData,
   writeVector,
-  writeVectorNow
+  writeVectorNow,
+  writeVectorSoon
 } from '../src/index.js'
 import { openDescriptorCount } from './open-descriptors.js'
 import { openPipe } from './open-pipe.js'
@@ -234,6 +235,55 @@ describe('readVectorNow and writeVectorNow', () => {
 
   it('returns an errno rather than throw', () => {
     expect(writeVectorNow(99_999, [bytes], [0], [1], 1, 0)).toBe(-constants.errno.EBADF)
+  })
+})
+
+describe('writeVectorSoon', () => {
+  const bytes = Uint8Array.of(1, 2, 3, 4)
+  /** Takes some tens of milliseconds. */
+  const long = new Uint8Array(64 * 1024 * 1024).fill(7)
+
+  /** Writes again and again until it was over in time, which it is unless others need the core. */
+  async function inTime (write: () => number | Promise<number>): Promise<number> {
+    for (;;) {
+      const result = write()
+      if (typeof result === 'number') return result
+      await result.catch(() => undefined)
+    }
+  }
+
+  it('has written when it returns, again and again', async () => {
+    for (let count = 0; count < 100; count += 1) {
+      expect(await inTime(() => writeVectorSoon(fd, [bytes, bytes], [0, 1], [2, 2], 2, 10 + count))).toBe(4)
+    }
+    expect([...readFileSync(path).subarray(108, 114)]).toEqual([1, 1, 2, 2, 3, (114 - 1) % 251])
+  })
+
+  it('returns an errno rather than throw', async () => {
+    expect(await inTime(() => writeVectorSoon(99_999, [bytes], [0], [1], 1, 0))).toBe(-constants.errno.EBADF)
+  })
+
+  it('does not wait for what takes long, and takes nothing else until that is over', async () => {
+    const memory = createMemoryFile('disk', 0)
+    const written = writeVectorSoon(memory, [long], [0], [long.length], 1, 0)
+    expect(written).toBeInstanceOf(Promise)
+    expect(writeVectorSoon(fd, [bytes], [0], [4], 1, 0)).toBe(-constants.errno.EBUSY)
+    await expect(written).resolves.toBe(long.length)
+    expect(statSync(`/proc/self/fd/${memory}`).size).toBe(long.length)
+    expect(await writeVectorSoon(fd, [bytes], [0], [4], 1, 0)).toBe(4)
+    closeDescriptor(memory)
+  })
+
+  it('sees memory that is taken away in its midst as a fault', async () => {
+    const memory = createMemoryFile('disk', 0)
+    const source = createMemoryFile('source', long.length)
+    const mapping = Mapping.map(source, 0, long.length, { read: true, write: true })
+    const written = writeVectorSoon(memory, [new Uint8Array(mapping.window(0, long.length))], [0], [long.length], 1, 0)
+    expect(written).toBeInstanceOf(Promise)
+    mapping.revoke()
+    await expect(written).rejects.toMatchObject({ code: 'EFAULT', syscall: 'pwritev' })
+    mapping.unmap()
+    for (const file of [memory, source]) closeDescriptor(file)
   })
 })
 

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { addonPath, runWithAddon } from './addon-process.js'
@@ -49,6 +50,23 @@ describe('a worker thread', () => {
       process.exit()
     `)
     expect(openDescriptorCount()).toBeLessThanOrEqual(before)
+  })
+
+  it('ends with the thread that writes for it, also in the midst of a write', async () => {
+    const result = await runInWorker(`
+      const file = native.createMemoryFile('f', 0, 0)
+      const long = new Uint8Array(64 * 1024 * 1024)
+      Promise.resolve(native.writeVectorSoon(file, [long], [0], [4096], 1, 0)).then(written => {
+        const late = native.writeVectorSoon(file, [long], [0], [long.length], 1, 0)
+        const { readdirSync, readFileSync } = require('node:fs')
+        const names = readdirSync('/proc/self/task').map(id => readFileSync('/proc/self/task/' + id + '/comm', 'utf8'))
+        parentPort.postMessage([written, late instanceof Promise, names.includes('pcikit-write\\n')])
+        process.exit()
+      })
+    `)
+    expect(result).toEqual([4096, true, true])
+    const threads = readdirSync('/proc/self/task').map(id => readFileSync(`/proc/self/task/${id}/comm`, 'utf8'))
+    expect(threads).not.toContain('pcikit-write\n')
   })
 
   it('can be terminated while a callback runs again and again', async () => {

@@ -24,7 +24,8 @@
         'ring-workers.cc',
         'io-ring.cc',
         'file-control.cc',
-        'thread-pool.cc'
+        'thread-pool.cc',
+        'companion-thread.cc'
       ],
       'defines': ['NAPI_VERSION=8', '_FILE_OFFSET_BITS=64'],
       'cflags': ['-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],

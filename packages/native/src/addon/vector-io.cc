@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
+#include <utility>
 
 #include "arguments.h"
+#include "companion-thread.h"
 #include "modules.h"
 #include "segments.h"
 #include "thread-pool.h"
@@ -105,6 +108,61 @@ napi_value ReadVectorNow (napi_env env, napi_callback_info info) { return Transf
 
 napi_value WriteVectorNow (napi_env env, napi_callback_info info) { return TransferNow(env, info, SYS_pwritev2); }
 
+/** How long the caller waits for a write that goes on. */
+constexpr int64_t kSoonNanoseconds = 500000;
+
+/** A write by the companion. The thread pool waits for it where it takes longer. */
+class SoonWrite : public VectorTransfer, public CompanionJob {
+ public:
+  SoonWrite (std::shared_ptr<CompanionThread> companion, int fd, int64_t position)
+      : VectorTransfer(fd, position, true), companion_(std::move(companion)) {}
+
+  /** Whether it is over. If not, Start follows. */
+  bool RunsSoon () {
+    number_ = companion_->Run(this, kSoonNanoseconds);
+    return number_ == 0;
+  }
+  void Execute () override { outcome_ = VectorTransfer::Run(); }
+  int64_t outcome () const { return outcome_; }
+
+ protected:
+  int64_t Run () override {
+    companion_->WaitFor(number_);
+    return outcome_;
+  }
+  void Finish (napi_env env) override {
+    companion_->WaitFor(number_);
+    VectorTransfer::Finish(env);
+  }
+
+ private:
+  const std::shared_ptr<CompanionThread> companion_;
+  uint32_t number_ = 0;
+  int64_t outcome_ = 0;
+};
+
+/** The bytes written or a negative errno, or the promise of them. */
+napi_value WriteVectorSoon (napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  int fd = -1;
+  int64_t position = 0;
+  if (!call.ReadDescriptor(0, &fd) || !call.ReadInteger(5, "The position", 0, kSafeIntegerMax, &position)) {
+    return nullptr;
+  }
+  const std::shared_ptr<CompanionThread>& companion = CompanionThread::Of(env);
+  if (companion == nullptr) return Integer(env, -ENOSYS);
+  if (!companion->is_free()) return Integer(env, -EBUSY);
+  auto write = std::make_unique<SoonWrite>(companion, fd, position);
+  Segments& segments = write->segments();
+  if (!segments.Read(call, 1)) return nullptr;
+  if (position > kSafeIntegerMax - segments.bytes()) {
+    return ThrowRange(env, "The position plus the length must be below 2^53.");
+  }
+  if (write->RunsSoon()) return Number(env, static_cast<double>(write->outcome()));
+  segments.Hold(env, call, 1);
+  return PoolWork::Start(env, write.release());
+}
+
 }  // namespace
 
 void ExportVectorIo (napi_env env, napi_value exports) {
@@ -112,6 +170,7 @@ void ExportVectorIo (napi_env env, napi_value exports) {
   ExportFunction(env, exports, "writeVector", WriteVector);
   ExportFunction(env, exports, "readVectorNow", ReadVectorNow);
   ExportFunction(env, exports, "writeVectorNow", WriteVectorNow);
+  ExportFunction(env, exports, "writeVectorSoon", WriteVectorSoon);
 }
 
 }  // namespace pcikit
